@@ -1,0 +1,1 @@
+"""Frozen baselines: simple implementations that are timed against and never tuned."""

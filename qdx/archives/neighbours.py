@@ -1,0 +1,560 @@
+"""Exact k nearest neighbours of a growing set of points: what every novelty score rests on.
+
+Novelty is the mean distance to the k nearest others (Lehman & Stanley, 2011, "Abandoning
+Objectives: Evolution Through the Search for Novelty Alone", Evolutionary Computation 19(2), eq. 1).
+
+A search only proposes candidates: all places that may, within its rounding error, be as near as the
+k-th. Their distances are then computed in float64, in one fixed order of additions, and ties go to
+the smaller id. So KD-tree, matrix product and torch give the same bits, whatever the order of
+insertion, the batch or the threads. Points that coincide share one *place*: a thousand robots that
+never move cost what one does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from bisect import bisect_left, insort
+from collections import Counter
+from typing import Protocol, final, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64, Shaped
+from numpy import ndarray as Array
+from scipy.spatial import cKDTree
+
+from qdx.core.errors import ConfigError, ShapeError
+
+METHODS = ("auto", "tree", "brute", "torch")
+NOBODY = np.iinfo(np.int64).max  # sorts after every id; shown as -1
+GONE = 1e300  # squared norm of a place nobody is at; 0·GONE is 0 where 0·inf would be NaN
+BLOCK = 256  # places per matrix product: with BATCH queries it stays in a 1 MB cache
+BATCH = 384  # queries per pass
+
+
+# ---------------------------------------------------------------------------- every place looked at
+
+
+@runtime_checkable
+class Scan(Protocol):
+    """Proposes candidates by looking at every place."""
+
+    def __call__(
+        self,
+        points: Float32[Array, "N D"],
+        squares: Float64[Array, " N"],
+        queries: Float64[Array, "B D"],
+        k: int,
+        bound: Float64[Array, " B"],
+    ) -> Int64[Array, "B C"]:
+        """Rows of `points`, -1 for none, that hold the k nearest and all which may tie with them.
+
+        Called once per pass of queries. `squares` are the squared norms, GONE for rows to ignore;
+        `bound` is a squared distance within which k neighbours are already known, +inf for none.
+        """
+
+
+def reach(
+    worst: Float64[Array, " B"], query_squares: Float64[Array, " B"], dimension: int
+) -> Float64[Array, " B"]:
+    """The value of |p|² - 2x·p up to which a point may be as near as one whose value is `worst`.
+
+    Whatever the order of its additions, a float64 product errs by less than c (|x|² + |p|²) with
+    c = 4 (D + 4) eps (Higham, 2002, "Accuracy and Stability of Numerical Algorithms", §3.1), the
+    final distances included; and |p|² ≤ 2|x|² + 2s for a point p at squared distance
+    s = worst + |x|². The errors of p and of the point it rivals are together below 8c (|x|² + s).
+    """
+    error = 32 * (dimension + 4) * float(np.finfo(np.float64).eps)
+    farthest: Float64[Array, " B"] = np.maximum(worst + query_squares, 0.0)
+    within: Float64[Array, " B"] = worst + error * (query_squares + farthest)
+    return within
+
+
+def scan(
+    points: Float32[Array, "N D"],
+    squares: Float64[Array, " N"],
+    queries: Float64[Array, "B D"],
+    k: int,
+    bound: Float64[Array, " B"],
+) -> Int64[Array, "B C"]:
+    """Candidates by blocked matrix product: the groups of places whose minimum is within reach."""
+    n, dimension = points.shape
+    # A power of two: the work after the product goes as n/group + k·group.
+    group = 1 << int(np.clip(np.log2(max(n, 1) / k) / 2 - 1, 0, 4))
+    n_blocks = -(-n // BLOCK)
+    width = -(-n // (n_blocks * group))  # groups per block
+    minima = _group_minima(points, squares, queries, (n_blocks, group, width))
+    query_squares = np.einsum("bd,bd->b", queries, queries)
+    worst = bound - query_squares
+    if np.isinf(bound).any():
+        worst = np.minimum(worst, _kth_at_most(minima, k))
+    within = np.flatnonzero(minima <= reach(worst, query_squares, dimension))
+    groups, rows = np.divmod(within, len(queries))
+    by_row = np.argsort(rows, kind="stable")
+    table = _rectangle(groups[by_row], np.bincount(rows, minlength=len(queries)), -1)
+    # Group g of a block holds the places g, g + width, g + 2·width…: neighbours in time come apart.
+    base = table // width * (width * group) + table % width
+    members: Int64[Array, "B C"] = base[:, :, None] + np.arange(group) * width
+    members[(table < 0)[:, :, None] | (members >= n)] = -1
+    return members.reshape(len(queries), table.shape[1] * group)
+
+
+def _group_minima(
+    points: Float32[Array, "N D"],
+    squares: Float64[Array, " N"],
+    queries: Float64[Array, "B D"],
+    layout: tuple[int, int, int],
+) -> Float64[Array, "G B"]:
+    """Minimum of |p|² - 2x·p over each group of places, by the product [p, |p|²] [-2x, 1]ᵀ."""
+    n_blocks, group, width = layout
+    n, dimension = points.shape
+    weights = np.vstack([-2.0 * queries.T, np.ones(len(queries))])
+    block = np.zeros((group * width, dimension + 1))
+    product = np.empty((group * width, len(queries)))
+    minima = np.empty((n_blocks * width, len(queries)))
+    for index, start in enumerate(range(0, n, group * width)):  # one block of places at a time
+        some = points[start : start + group * width]
+        block[: len(some), :dimension] = some
+        block[: len(some), dimension] = squares[start : start + group * width]
+        block[len(some) :, dimension] = GONE
+        np.matmul(block, weights, out=product)
+        lowest = minima[index * width : (index + 1) * width]
+        np.minimum.reduce(product.reshape(group, width, -1), axis=0, out=lowest)
+    minima[-(-n // (group * width)) * width :] = np.inf  # even blocks may leave the last one empty
+    return minima
+
+
+def _kth_at_most(minima: Float64[Array, "G B"], k: int) -> Float64[Array, " B"]:
+    # The k-th smallest of minima over groups is not below the k-th smallest value; with 4k groups
+    # it is close to it, and 10 times cheaper than a partition of all.
+    fold = max(1, len(minima) // (4 * k))
+    n_coarse = len(minima) // fold
+    if n_coarse < k:
+        return np.full(minima.shape[1], np.inf)
+    coarse = minima[: fold * n_coarse].reshape(fold, n_coarse, -1).min(axis=0)
+    kth: Float64[Array, " B"] = np.partition(coarse, k - 1, axis=0)[k - 1]
+    return kth
+
+
+def _rectangle(
+    values: Shaped[Array, " T"], counts: Int64[Array, " B"], fill: int | float
+) -> Shaped[Array, "B C"]:
+    """Runs of `counts` values, one run a row, filled up."""
+    table = np.full((len(counts), int(counts.max(initial=0))), fill, values.dtype)
+    table[np.arange(table.shape[1]) < counts[:, None]] = values
+    return table
+
+
+# --------------------------------------------------------------------------------- where points are
+
+
+@final
+class Places:
+    """Distinct points, and the ids found at each."""
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension, self.n, self.n_empty = dimension, 0, 0
+        self.points = np.empty((0, dimension), np.float32)
+        self.squares = np.empty(0, np.float64)  # squared norms, or GONE
+        self.counts = np.empty(0, np.int64)
+        self.first = np.empty(0, np.int64)  # the smallest id
+        self.of_id: dict[int, int] = {}
+        self._of_point: dict[bytes, int] = {}
+        self._crowds: dict[int, list[int]] = {}  # ids in order, where there are several
+
+    def add(self, ids: Int64[Array, " N"], points: Float32[Array, "N D"]) -> None:
+        """Lets points in; ConfigError, and nothing done, where an id is negative or not new."""
+        names = ids.tolist()
+        wrong = [i for i, times in Counter(names).items() if i < 0 or times > 1 or i in self.of_id]
+        if wrong:
+            raise ConfigError(
+                f"ids: expected new ids ≥ 0, each once, got {wrong[:5]}. Remove the old ones first."
+            )
+        points = np.ascontiguousarray(points + np.float32(0))  # -0.0 and 0.0 are one place
+        keys = points.view(f"V{4 * self.dimension}")[:, 0].tolist()
+        of_point = self._of_point
+        where = np.array([of_point.setdefault(key, len(of_point)) for key in keys], np.int64)
+        self._grow(len(of_point))
+        before = self.counts[where]
+        self.n_empty -= len(np.unique(where[(before == 0) & (where < self.n)]))  # come back
+        self.n = len(of_point)
+        self.points[where] = points
+        self.squares[where] = np.einsum("nd,nd->n", points, points, dtype=np.float64)
+        np.add.at(self.counts, where, 1)
+        self.of_id.update(zip(names, where.tolist(), strict=True))
+        alone = self.counts[where] == 1
+        self.first[where[alone]] = ids[alone]
+        for row in np.flatnonzero(~alone).tolist():  # few, or many at few places
+            self._join(int(where[row]), names[row], is_first=bool(before[row] == 0))
+
+    def _grow(self, n: int) -> None:
+        if n <= len(self.counts):
+            return
+        rows = max(n, 2 * len(self.counts)) - len(self.counts)
+        self.points = np.concatenate([self.points, np.zeros((rows, self.dimension), np.float32)])
+        self.squares = np.concatenate([self.squares, np.full(rows, GONE)])
+        self.counts = np.concatenate([self.counts, np.zeros(rows, np.int64)])
+        self.first = np.concatenate([self.first, np.full(rows, NOBODY)])
+
+    def _join(self, place: int, name: int, *, is_first: bool) -> None:
+        crowd = self._crowds.setdefault(place, [] if is_first else [int(self.first[place])])
+        insort(crowd, name)
+        self.first[place] = crowd[0]
+
+    def remove(self, ids: Int64[Array, " N"]) -> None:
+        """Takes points out; KeyError, and nothing done, where an id is unknown or given twice."""
+        names = ids.tolist()
+        unknown = [i for i, times in Counter(names).items() if times > 1 or i not in self.of_id]
+        if unknown:
+            raise KeyError(
+                f"ids: expected stored ids, each once, got {unknown[:5]}. Removed before?"
+            )
+        for name in names:  # a dict is asked id by id
+            place = self.of_id.pop(name)
+            self.counts[place] -= 1
+            crowd = self._crowds.get(place)
+            if crowd is None:
+                self.squares[place] = GONE
+                self.n_empty += 1
+                continue
+            del crowd[bisect_left(crowd, name)]
+            self.first[place] = crowd[0]
+            if len(crowd) == 1:
+                del self._crowds[place]
+
+    def contents(self) -> tuple[Int64[Array, " N"], Float32[Array, "N D"]]:
+        """All ids and their points."""
+        ids = np.fromiter(self.of_id.keys(), np.int64, len(self.of_id))
+        where = np.fromiter(self.of_id.values(), np.int64, len(self.of_id))
+        return ids, self.points[where]
+
+    def distances(
+        self, queries: Float64[Array, "B D"], members: Int64[Array, "B C"]
+    ) -> Float64[Array, "B C"]:
+        """Distance to each place, +inf where there is none or nobody is left.
+
+        Squares are added coordinate by coordinate: each step is rounded as IEEE 754 has it, so a
+        distance has the same bits on every machine and in every batch.
+        """
+        gaps = self.points.take(members, axis=0).astype(np.float64)
+        np.subtract(queries[:, None, :], gaps, out=gaps)
+        np.multiply(gaps, gaps, out=gaps)
+        total = gaps[:, :, 0].copy()
+        for axis in range(1, self.dimension):
+            total += gaps[:, :, axis]
+        np.sqrt(total, out=total)
+        total[(members < 0) | (self.counts.take(members) == 0)] = np.inf
+        return total
+
+    def nearest(
+        self, distances: Float64[Array, "B C"], members: Int64[Array, "B C"], k: int
+    ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
+        """The k nearest points at the places of each row: distances and ids."""
+        if distances.shape[1] > 2 * k:  # a partition is cheaper than a sort
+            near = distances <= np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
+            counts = near.sum(axis=1)
+            members = _rectangle(members[near], counts, -1)
+            distances = _rectangle(distances[near], counts, np.inf)
+        if self._crowds and (self.counts.take(members) > 1).any():
+            return ranked(*self._residents(distances, members, k), k)
+        return ranked(distances, np.where(np.isinf(distances), NOBODY, self.first.take(members)), k)
+
+    def _residents(
+        self, distances: Float64[Array, "B C"], members: Int64[Array, "B C"], k: int
+    ) -> tuple[Float64[Array, "B R"], Int64[Array, "B R"]]:
+        """The smallest k ids of each place which has fewer than k points strictly nearer."""
+        order = np.argsort(distances, axis=1)
+        distances = np.take_along_axis(distances, order, 1)
+        members = np.take_along_axis(members, order, 1)
+        counts = np.where(np.isinf(distances), 0, np.minimum(self.counts[members], k))
+        nearer = np.cumsum(counts, axis=1) - counts
+        nearer[:, 1:][distances[:, 1:] == distances[:, :-1]] = 0  # tied with the one before…
+        nearer = np.maximum.accumulate(nearer, axis=1)  # …so it has as many nearer
+        counts[nearer >= k] = 0
+        places, repeats, totals = members.ravel(), counts.ravel(), counts.sum(axis=1)
+        rank = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+        flat = np.repeat(places, repeats)
+        ids = self.first[flat]
+        crowded, which = np.unique(flat[rank > 0], return_inverse=True)
+        roll = np.full((len(crowded), k), NOBODY)
+        for row, place in enumerate(crowded.tolist()):  # crowds are lists of unequal length
+            crowd = self._crowds[place][:k]
+            roll[row, : len(crowd)] = crowd
+        ids[rank > 0] = roll[which, rank[rank > 0]]
+        filled = np.arange(totals.max()) < totals[:, None]
+        all_ids, all_distances = np.full(filled.shape, NOBODY), np.full(filled.shape, np.inf)
+        all_ids[filled], all_distances[filled] = ids, np.repeat(distances.ravel(), repeats)
+        return all_distances, all_ids
+
+
+def ranked(
+    distances: Float64[Array, "B C"], ids: Int64[Array, "B C"], k: int
+) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
+    """The first k of each row by distance, then id."""
+    if not (distances[:, 1:] > distances[:, :-1]).all():
+        order = np.argsort(distances, axis=1)
+        distances = np.take_along_axis(distances, order, 1)
+        ids = np.take_along_axis(ids, order, 1)
+        tied = (distances[:, 1:] == distances[:, :-1]) & (ids[:, 1:] < ids[:, :-1])
+        rows = np.flatnonzero(tied.any(axis=1))
+        order = np.lexsort((ids[rows], distances[rows]), axis=1)  # distances are in order already
+        ids[rows] = np.take_along_axis(ids[rows], order, 1)
+    return distances[:, :k], ids[:, :k]
+
+
+# ------------------------------------------------------------------------------------- the KD-tree
+
+
+# ms for 300 queries, k = 15, by tree / by scan (EPYC with AVX-512, 1 thread, scipy 1.17, numpy 2.4):
+#           uniform points, the worst for a tree        a 3-D surface folded into D
+#   D \ n     1 000        10 000        100 000          1 000       10 000      100 000
+#   2       0.6 / 1.5     0.7 / 3.7     0.9 / 23        0.6 / 1.5   0.7 / 3.7    0.8 / 22
+#   4       0.9 / 1.6     1.3 / 4.1     1.7 / 24        0.8 / 1.6   1.0 / 4.2    1.4 / 24
+#   8       2.3 / 1.8     5.3 / 5.3      12 / 32        1.0 / 1.8   1.6 / 5.1    2.3 / 31
+#   10      2.9 / 1.9      13 / 5.7      32 / 34        1.2 / 2.0   1.9 / 6.0    2.9 / 34
+#   12      3.0 / 2.1      23 / 6.1      74 / 39        1.3 / 2.2   2.2 / 6.3    3.5 / 39
+#   16      3.4 / 2.5      36 / 7.4     417 / 44        1.6 / 2.3   2.8 / 7.3    4.5 / 44
+#   39      5.9 / 3.7      68 / 15     2293 / 84        3.4 / 3.8   6.4 / 16      24 / 96
+# Descriptors lie between the two, so up to 12-D the tree is taken where at worst it loses little.
+TREE_ROWS = {8: 1_000, 12: 32_768}  # the smallest set worth a tree, up to a dimension
+PATIENCE = 150  # (query, place) pairs scanned in the time it takes to plant one place, 0.13 µs
+
+
+def suits_tree(dimension: int, n: int) -> bool:
+    """Whether a KD-tree is to be preferred to a scan."""
+    return any(dimension <= limit and n >= rows for limit, rows in TREE_ROWS.items())
+
+
+def climb(
+    tree: cKDTree, queries: Float64[Array, "B D"], k: int, counts: Int64[Array, " N"]
+) -> Int64[Array, "B C"]:
+    """Candidates from the tree: more are fetched while the k-th may tie with the last one fetched.
+
+    The tree's distances err by some (D + depth) eps, far below the 1e-9 allowed for here.
+    """
+    rows, width = np.arange(len(queries)), min(k + 1, tree.n)
+    table = np.full((len(queries), 0), -1, np.int64)
+    while len(rows):
+        answer = tree.query(queries[rows], k=max(width, 2))
+        distances, members = np.asarray(answer[0]), np.asarray(answer[1], np.int64)
+        members[members == tree.n] = -1  # what scipy answers for none
+        wider = members.shape[1] - table.shape[1]
+        table = np.pad(table, ((0, 0), (0, wider)), constant_values=-1)
+        table[rows] = members
+        if width == tree.n:
+            break
+        clear = (distances < distances[:, -1:] * (1 - 1e-9)) & (counts.take(members) > 0)
+        rows, width = rows[clear.sum(axis=1) < k], min(2 * width, tree.n)
+    return table
+
+
+# ---------------------------------------------------------------------------------------- the index
+
+
+@final
+class Neighbours:
+    """Exact k-NN over a growing set of points, each with an id.
+
+    Args:
+        dimension: Coordinates of a point, 1 ≤ dimension.
+        device: Where candidates are searched: "cpu" needs no torch, any other device is torch's.
+        method: "tree", "brute" (numpy), "torch", or "auto": by dimension, size and device.
+    """
+
+    def __init__(self, dimension: int, *, device: str = "cpu", method: str = "auto") -> None:
+        if method not in METHODS:
+            raise ConfigError(f"method: expected one of {METHODS}, got {method!r}. Use 'auto'.")
+        if dimension < 1:
+            raise ConfigError(f"dimension: expected an integer ≥ 1, got {dimension}. 2 is usual.")
+        self._method = "torch" if method == "auto" and device != "cpu" else method
+        self._device = device
+        self._settle(Places(dimension))
+
+    def _settle(self, places: Places) -> None:
+        self._places = places
+        self._tree: cKDTree | None = None
+        self._scanned = 0  # (query, place) pairs since the tree was built
+        self._scan: Scan = torch_scan(self._device) if self._method == "torch" else scan
+
+    def __len__(self) -> int:
+        return len(self._places.of_id)
+
+    def add(self, ids: Int64[Array, " N"], points: Float32[Array, "N D"]) -> None:
+        """Lets points in.
+
+        Args:
+            ids: New ones, ≥ 0, each once.
+            points: Finite; kept as float32.
+
+        Raises:
+            ConfigError: An id or a point is refused; then none is added.
+        """
+        _check(points, self._places.dimension)
+        self._places.add(ids, points)
+
+    def remove(self, ids: Int64[Array, " N"]) -> None:
+        """Takes points out; KeyError, and nothing done, where an id is unknown or given twice."""
+        self._places.remove(ids)
+        if self._places.n_empty > max(64, self._places.n // 4):  # empty places slow every search
+            self.replace(*self._places.contents())
+
+    def replace(self, ids: Int64[Array, " N"], points: Float32[Array, "N D"]) -> None:
+        """Puts new contents for the old, as after a space moved; the dimension may change."""
+        _check(points, points.shape[1])
+        places = Places(points.shape[1])
+        places.add(ids, points)
+        self._settle(places)
+
+    def query(
+        self, points: Float32[Array, "B D"], k: int, *, exclude: Int64[Array, " B"] | None = None
+    ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
+        """The K = min(k, size) nearest of each point, by distance, then id.
+
+        Args:
+            points: Where to look from.
+            k: Neighbours wanted, 1 ≤ k.
+            exclude: For each point the id that is no neighbour of it, its own as a rule; -1: none.
+
+        Returns:
+            Distances, ascending, and ids. A row with fewer than K neighbours ends in +inf and -1.
+
+        Raises:
+            ConfigError: k < 1, or a point is not finite or not of this space.
+        """
+        _check(points, self._places.dimension)
+        if k < 1:
+            raise ConfigError(f"k: expected an integer ≥ 1, got {k}. 15 is usual for novelty.")
+        shown, wanted = min(k, len(self)), min(k + (exclude is not None), len(self))
+        if shown == 0 or len(points) == 0:
+            return np.full((len(points), shown), np.inf), np.full((len(points), shown), -1)
+        queries = points.astype(np.float64)
+        self._plant(len(queries))
+        passes = [
+            self._pass(queries[start : start + BATCH], wanted)
+            for start in range(0, len(queries), BATCH)
+        ]
+        distances, ids = (np.concatenate(column) for column in zip(*passes, strict=True))
+        if exclude is None:
+            return distances, ids
+        itself = ids == exclude[:, None]
+        order = np.argsort(itself, axis=1, kind="stable")[:, :shown]  # itself goes last
+        distances[itself], ids[itself] = np.inf, -1
+        return np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
+
+    def _plant(self, n_queries: int) -> None:
+        """Builds the tree once scans outside it have cost as much as building it (rent or buy)."""
+        n, grown = self._places.n, self._grown
+        if self._method == "auto" and not suits_tree(self._places.dimension, n):
+            return
+        if self._method not in ("auto", "tree") or n == grown:
+            return
+        self._scanned += n_queries * (n - grown)
+        if self._scanned < PATIENCE * n and (grown or self._method == "auto"):
+            return
+        # Coinciding points share a place, so midpoint splits cannot degenerate; unbalanced and
+        # uncompacted the tree is built 2.2 times faster and answers as fast (10⁵ points, D ≤ 10).
+        points = self._places.points[:n].astype(np.float64)
+        self._tree = cKDTree(points, leafsize=32, compact_nodes=False, balanced_tree=False)
+        self._scanned = 0
+
+    @property
+    def _grown(self) -> int:
+        return self._tree.n if self._tree is not None else 0
+
+    def _pass(
+        self, queries: Float64[Array, "B D"], wanted: int
+    ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
+        places, grown = self._places, self._grown
+        k = min(wanted, places.n - places.n_empty)
+        members = np.empty((len(queries), 0), np.int64)
+        if self._tree is not None:
+            members = climb(self._tree, queries, k, places.counts)
+        distances = places.distances(queries, members)
+        if grown < places.n:
+            bound = np.full(len(queries), np.inf)
+            if members.shape[1] >= k:
+                bound = np.partition(distances, k - 1, axis=1)[:, k - 1] ** 2
+            outside = slice(grown, places.n)
+            more = self._scan(places.points[outside], places.squares[outside], queries, k, bound)
+            more[more >= 0] += grown
+            members = np.concatenate([members, more], axis=1)
+            distances = np.concatenate([distances, places.distances(queries, more)], axis=1)
+        return places.nearest(distances, members, wanted)
+
+
+def torch_scan(device: str) -> Scan:
+    """The scan on a device of torch; torch is imported here, and only when it is wanted."""
+    on_device: Scan = importlib.import_module("qdx.archives.neighbours_torch").TorchScan(device)
+    return on_device
+
+
+def _check(points: Float32[Array, "N D"], dimension: int) -> None:
+    if points.shape[1] != dimension:
+        raise ShapeError(
+            f"points: expected (N, {dimension}) to match the space, got {points.shape}. "
+            "Use replace() after a space moved."
+        )
+    if not np.isfinite(points).all():
+        raise ConfigError(
+            "points: expected finite coordinates, got NaN or inf. Leave failed rows out."
+        )
+
+
+# -------------------------------------------------------------------------------- neighbour lists
+
+
+def among(
+    ids: Int64[Array, " B"], points: Float32[Array, "B D"], k: int
+) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
+    """The k nearest others of each point of one population, as `Neighbours.query` gives them."""
+    population = Neighbours(points.shape[1])
+    population.add(ids, points)
+    return population.query(points, k, exclude=ids)
+
+
+def merge(
+    first: tuple[Float64[Array, "B K1"], Int64[Array, "B K1"]],
+    second: tuple[Float64[Array, "B K2"], Int64[Array, "B K2"]],
+    k: int,
+) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
+    """The K = min(k, K1 + K2) best of two neighbour lists, such as population and archive.
+
+    Args:
+        first: Distances and ids; +inf and -1 where there is none.
+        second: Likewise. An id found in both counts once, at its smaller distance.
+        k: Neighbours wanted, 1 ≤ k.
+
+    Returns:
+        Distances, ascending, and ids, ties by id; +inf and -1 where there are no more.
+    """
+    distances = np.concatenate([first[0], second[0]], axis=1)
+    ids = np.concatenate([first[1], second[1]], axis=1)
+    distances[ids < 0], ids[ids < 0] = np.inf, NOBODY
+    by_id = np.sort(ids, axis=1)
+    again = (by_id[:, 1:] == by_id[:, :-1]) & (by_id[:, 1:] < NOBODY)
+    rows = np.flatnonzero(again.any(axis=1))
+    order = np.lexsort((distances[rows], ids[rows]), axis=1)
+    names, gaps = (np.take_along_axis(table[rows], order, 1) for table in (ids, distances))
+    repeated = np.zeros(names.shape, np.bool_)
+    repeated[:, 1:] = names[:, 1:] == names[:, :-1]
+    ids[rows] = np.where(repeated, NOBODY, names)
+    distances[rows] = np.where(repeated, np.inf, gaps)
+    distances, ids = ranked(distances, ids, k)
+    return distances, np.where(ids == NOBODY, -1, ids)
+
+
+def novelty(distances: Float64[Array, "B K"]) -> Float64[Array, " B"]:
+    """Mean distance to the neighbours found, the sparseness ρ(x) of Lehman & Stanley (2011, eq. 1).
+
+    Args:
+        distances: To the k nearest others; +inf where there is none.
+
+    Returns:
+        Novelty, in the unit of the distances; +inf for a point with no neighbour at all.
+    """
+    total, found = np.zeros(len(distances)), np.isfinite(distances)
+    for column in np.where(found, distances, 0.0).T:  # one order of additions, whatever the layout
+        total += column
+    n_found = found.sum(axis=1)
+    means = np.full(len(distances), np.inf)
+    np.divide(total, n_found, out=means, where=n_found > 0)
+    return means

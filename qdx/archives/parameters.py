@@ -1,0 +1,55 @@
+"""What a config may say of each archive; light, so that listing them imports nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+Outside = Literal["clip", "refuse"]
+
+
+@dataclass(frozen=True)
+class NoveltyParameters:
+    """An unstructured archive that keeps every admitted row.
+
+    Attributes:
+        neighbours: k of the novelty an added row is given.
+        method: How neighbours are found; auto picks by dimension, size and device.
+    """
+
+    neighbours: Annotated[int, Ge(1)] = 15
+    method: Literal["auto", "tree", "brute", "torch"] = "auto"
+
+
+@dataclass(frozen=True)
+class GridParameters:
+    """A regular grid over the descriptor's bounds.
+
+    Attributes:
+        bins: Cells per dimension, the same for all.
+        bounds: (low, high) per dimension; the task's own where not given.
+        outside: What becomes of a descriptor outside the bounds; it is counted either way.
+    """
+
+    bins: Annotated[int, Ge(1)] = 50
+    bounds: tuple[tuple[float, float], ...] | None = None
+    outside: Outside = "clip"
+
+
+@dataclass(frozen=True)
+class CvtParameters:
+    """A centroidal Voronoi tessellation of the descriptor's bounds.
+
+    Attributes:
+        cells: Number of centroids.
+        samples: Uniform points clustered into them.
+        bounds: (low, high) per dimension; the task's own where not given.
+        outside: What becomes of a descriptor outside the bounds; it is counted either way.
+    """
+
+    cells: Annotated[int, Ge(2)] = 1000
+    samples: Annotated[int, Ge(2)] = 50_000
+    bounds: tuple[tuple[float, float], ...] | None = None
+    outside: Outside = "clip"

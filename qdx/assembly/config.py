@@ -1,0 +1,251 @@
+"""The config: YAML and dotted overrides in, a frozen, fully resolved description out.
+
+    name: hard-maze          # optional
+    seed: 1
+    budget: 30000
+    task: hard_maze          # a section is a kind, or a mapping with `kind` and parameters
+    searcher: {kind: novelty_search, population: 100}
+
+Unknown keys, wrong types and wrong ranges are all reported at once, each with its path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from qdx.assembly.sections import CampaignSection, CheckpointSection
+from qdx.assembly.tables import did_you_mean, resolve, row
+from qdx.core.errors import ConfigError
+from qdx.core.types import Json
+
+SECTIONS = ("task", "policy", "observer", "descriptor", "searcher", "executor")
+DEFAULTS = {"policy": "mlp", "observer": "final", "descriptor": "identity", "executor": "local"}
+SAFE_ON_RESUME = ("budget", "executor", "checkpoint", "max_failed_fraction")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part by kind, with its parameters."""
+
+    kind: str
+    parameters: Any
+
+    def resolved(self) -> Json:
+        """As written into config.yaml, nothing left implicit."""
+        return {"kind": self.kind, **_plain(asdict(self.parameters))}
+
+
+@dataclass(frozen=True)
+class Config:
+    """A campaign, described completely."""
+
+    campaign: CampaignSection
+    checkpoint: CheckpointSection
+    task: Section
+    policy: Section
+    observer: Section
+    descriptor: Section
+    searcher: Section
+    executor: Section
+    archives: dict[str, Section]
+
+    def resolved(self) -> Json:
+        """Every key with its value."""
+        return {
+            **_plain(asdict(self.campaign)),
+            **{name: getattr(self, name).resolved() for name in SECTIONS},
+            "archives": {name: section.resolved() for name, section in self.archives.items()},
+            "checkpoint": _plain(asdict(self.checkpoint)),
+        }
+
+    def text(self) -> str:
+        """The resolved config as YAML."""
+        return yaml.safe_dump(self.resolved(), sort_keys=False, allow_unicode=True)
+
+    def hash(self) -> str:
+        """SHA-256 of the resolved config."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
+
+
+def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Config:
+    """A config from a file or a mapping, with `key=value` overrides.
+
+    Raises:
+        ConfigError: Whatever is wrong, a line each.
+    """
+    raw = dict(source) if isinstance(source, Mapping) else read_yaml(Path(source))
+    name = "" if isinstance(source, Mapping) else Path(source).stem
+    for override in overrides:
+        assign(raw, *parse_override(override))
+    return check(raw, name)
+
+
+def read_yaml(path: Path) -> Json:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: No such file, or it holds no mapping.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ConfigError(f"config: expected a YAML file, got {path}, which is none.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"config: {path} is not valid YAML: {reason}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"config: expected a mapping of keys in {path}, got {raw!r}.")
+    return raw
+
+
+def parse_override(text: str) -> tuple[list[str], Any]:
+    """`a.b=value` → path and YAML value.
+
+    Raises:
+        ConfigError: No `=`, or an empty key.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"override: expected key=value, got {text!r}.")
+    try:
+        return key.split("."), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override: the value in {text!r} is not valid YAML.") from error
+
+
+def assign(raw: Json, path: Sequence[str], value: Any) -> None:
+    """Set a nested key; a section that is only a kind becomes a mapping."""
+    *parents, last = path
+    for key in parents:
+        inner = raw.get(key)
+        if isinstance(inner, str):
+            inner = {"kind": inner}
+        raw[key] = dict(inner) if isinstance(inner, Mapping) else {}
+        raw = raw[key]
+    raw[last] = value
+
+
+def check(raw: Json, name: str = "") -> Config:
+    """A config from a mapping.
+
+    Raises:
+        ConfigError: Whatever is wrong, a line each.
+    """
+    problems: list[str] = []
+    known = [f.name for f in fields(CampaignSection)] + [*SECTIONS, "archives", "checkpoint"]
+    for key in raw:
+        if key not in known:
+            problems.append(f"{key}: unknown key.{did_you_mean(key, known)}")
+    top = {k: v for k, v in raw.items() if k in {f.name for f in fields(CampaignSection)}}
+    campaign = _read(CampaignSection, top, "", problems)
+    checkpoint = _read(CheckpointSection, raw.get("checkpoint") or {}, "checkpoint", problems)
+    parts = {s: _section(s, s, raw.get(s, DEFAULTS.get(s)), problems) for s in SECTIONS}
+    archives = _archives(raw.get("archives") or {}, parts["searcher"], problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    assert campaign is not None  # for the type checker: no problems, so it was read
+    if not campaign.name:
+        default = name or f"{parts['task'].kind}-{parts['searcher'].kind}"
+        campaign = CampaignSection(**{**asdict(campaign), "name": default})
+    return Config(campaign=campaign, checkpoint=checkpoint, archives=archives, **parts)
+
+
+def changed(old: Json, new: Json, path: str = "") -> list[str]:
+    """Dotted keys whose values differ between two resolved configs."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [path]
+    keys = sorted(old.keys() | new.keys())
+    return [
+        key
+        for k in keys
+        for key in changed(old.get(k), new.get(k), f"{path}.{k}" if path else str(k))
+    ]
+
+
+def _archives(raw: Any, searcher: Section | None, problems: list[str]) -> dict[str, Section]:
+    """The archives a searcher works with: its own defaults, by name, where not given."""
+    if searcher is None or not isinstance(raw, Mapping):
+        if not isinstance(raw, Mapping):
+            problems.append(f"archives: expected a mapping of names, got {raw!r}.")
+        return {}
+    defaults = resolve(row("searcher", searcher.kind).build).archives
+    for name in raw:
+        if name not in defaults:
+            wants = ", ".join(defaults)
+            problems.append(f"archives.{name}: unknown name; {searcher.kind} works with: {wants}.")
+    sections = {
+        name: _section("archive", f"archives.{name}", raw.get(name, kind), problems)
+        for name, kind in defaults.items()
+    }
+    return {name: section for name, section in sections.items() if section is not None}
+
+
+def _section(table: str, path: str, raw: Any, problems: list[str]) -> Any:
+    """One section, or None and a problem."""
+    if raw is None:
+        problems.append(f"{path}: missing. Name a kind; `qdx tasks` and `qdx searchers` list them.")
+        return None
+    raw = {"kind": raw} if isinstance(raw, str) else raw
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("kind", ""), str):
+        problems.append(f"{path}: expected a kind or a mapping with `kind`, got {raw!r}.")
+        return None
+    kind = raw.get("kind") or DEFAULTS.get(table)
+    if kind is None:
+        problems.append(f"{path}.kind: missing. Name a kind.")
+        return None
+    try:
+        schema = resolve(row(table, kind).parameters)
+    except ConfigError as error:
+        problems.append(str(error))
+        return None
+    values = {k: v for k, v in raw.items() if k != "kind"}
+    parameters = _read(schema, values, path, problems)
+    return None if parameters is None else Section(kind, parameters)
+
+
+def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
+    """Values into a dataclass, or None and a problem per mistake."""
+    if not isinstance(values, Mapping):
+        problems.append(f"{path}: expected a mapping, got {values!r}.")
+        return None
+    known = [f.name for f in fields(schema)]
+    unknown = [k for k in values if k not in known]
+    for key in unknown:
+        where = f"{path}.{key}" if path else str(key)
+        problems.append(f"{where}: unknown key.{did_you_mean(key, known)}")
+    if any(not isinstance(k, str) for k in values):
+        return None
+    try:
+        adapter = TypeAdapter(schema, config=None if is_dataclass(schema) else ConfigDict())
+        kept = {k: v for k, v in values.items() if k in known}
+        return adapter.validate_python(kept)
+    except ValidationError as error:
+        problems.extend(_sentence(path, detail) for detail in error.errors())
+        return None
+
+
+def _sentence(path: str, detail: ErrorDetails) -> str:
+    """pydantic's finding in the house's four parts."""
+    where = ".".join([path] * bool(path) + [str(part) for part in detail["loc"]])
+    if detail["type"] == "missing":
+        return f"{where}: missing. Give it a value."
+    expected = re.sub(r"^Input should be ", "", detail["msg"])
+    return f"{where}: expected {expected}, got {detail['input']!r}."
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, so that YAML gives back what was written."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value

@@ -1,0 +1,53 @@
+"""Sections of a config that belong to no single room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Interval
+
+
+@dataclass(frozen=True)
+class MlpSection:
+    """The papers' controller; what is not given is the task's own.
+
+    Attributes:
+        hidden: Units of each hidden layer.
+        layers: Hidden layers.
+    """
+
+    hidden: Annotated[int, Ge(1)] | None = None
+    layers: Annotated[int, Ge(1)] | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointSection:
+    """When a campaign commits: whichever comes first.
+
+    Attributes:
+        generations: Generations between commits.
+        seconds: Seconds between commits.
+    """
+
+    generations: Annotated[int, Ge(1)] = 100
+    seconds: Annotated[float, Ge(0)] = 20.0
+
+
+@dataclass(frozen=True)
+class CampaignSection:
+    """The keys of a config that are no section.
+
+    Attributes:
+        name: Names the run; its directory is archives/<name>-<seed>.
+        seed: Every random draw follows from it.
+        budget: Evaluations; the last generation may overshoot it.
+        max_failed_fraction: A generation with more failed episodes than this stops the campaign.
+        island: Number of this campaign among those that share an archive.
+    """
+
+    budget: Annotated[int, Ge(1)]
+    name: str = ""
+    seed: Annotated[int, Ge(0)] = 0
+    max_failed_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    island: Annotated[int, Interval(ge=0, lt=8192)] = 0

@@ -1,0 +1,104 @@
+"""The tables: every name a config may say, and the class it stands for.
+
+Resolved on use, so listing imports nothing. A new searcher is one row here. Packages add tasks through
+the entry-point group `qdx.tasks` (name = "module:Class").
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
+
+from qdx.core.errors import ConfigError
+
+
+class Row(NamedTuple):
+    """One name.
+
+    Attributes:
+        parameters: "module:Class" of the dataclass a config section is read into.
+        build: "module:callable" that makes the part from it; empty where the dataclass is the part.
+    """
+
+    parameters: str
+    build: str = ""
+
+
+TASKS = {
+    "hard_maze": Row("qdx.tasks.hard_maze:HardMaze"),
+    "point": Row("qdx.tasks.point:Point"),
+}
+OBSERVERS = {
+    "final": Row("qdx.observers.sampling:Final"),
+    "checkpoints": Row("qdx.observers.sampling:Checkpoints"),
+    "path": Row("qdx.observers.sampling:Path"),
+}
+POLICIES = {"mlp": Row("qdx.assembly.sections:MlpSection", "qdx.policies.mlp:Mlp")}
+DESCRIPTORS = {
+    "identity": Row(
+        "qdx.descriptors.identity:IdentityParameters", "qdx.descriptors.identity:Identity"
+    ),
+}
+ARCHIVES = {
+    "novelty": Row("qdx.archives.parameters:NoveltyParameters", "qdx.archives.novelty:Novelty"),
+    "grid": Row("qdx.archives.parameters:GridParameters", "qdx.archives.cells:grid"),
+    "cvt": Row("qdx.archives.parameters:CvtParameters", "qdx.archives.cells:cvt"),
+}
+SEARCHERS = {
+    "novelty_search": Row(
+        "qdx.searchers.novelty_search:NoveltySearchParameters",
+        "qdx.searchers.novelty_search:NoveltySearch",
+    ),
+    "map_elites": Row(
+        "qdx.searchers.map_elites:MapElitesParameters", "qdx.searchers.map_elites:MapElites"
+    ),
+    "random_search": Row(
+        "qdx.searchers.random_search:RandomSearchParameters",
+        "qdx.searchers.random_search:RandomSearch",
+    ),
+}
+EXECUTORS = {"local": Row("qdx.executors.local:LocalParameters", "qdx.executors.local:Local")}
+
+TABLES: dict[str, dict[str, Row]] = {
+    "task": TASKS,
+    "observer": OBSERVERS,
+    "policy": POLICIES,
+    "descriptor": DESCRIPTORS,
+    "archive": ARCHIVES,
+    "searcher": SEARCHERS,
+    "executor": EXECUTORS,
+}
+
+
+def row(table: str, name: str) -> Row:
+    """A row by the name a user wrote.
+
+    Raises:
+        ConfigError: No such name; the nearest one is suggested.
+    """
+    rows = TABLES[table] | (installed_tasks() if table == "task" else {})
+    if name not in rows:
+        raise ConfigError(
+            f"{table}: expected one of {', '.join(sorted(rows))}, got {name!r}."
+            f"{did_you_mean(name, rows)}"
+        )
+    return rows[name]
+
+
+def installed_tasks() -> dict[str, Row]:
+    """Tasks that installed packages bring."""
+    return {point.name: Row(point.value) for point in entry_points(group="qdx.tasks")}
+
+
+def resolve(path: str) -> Any:
+    """The object a "module:name" stands for."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def did_you_mean(name: str, known: Any) -> str:
+    """A sentence with the nearest known name, or nothing."""
+    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,215 @@
+"""The interfaces between the rooms: when each method is called and what it must guarantee.
+
+A class of qdx is one of these protocols or a final leaf. NumPy crosses these doors: no tensor, Warp
+array, Dask future, Ray object or `ribs` archive is a parameter or a result.
+
+The grammar of a generation, as `campaign/loop.py` writes it:
+
+    genomes     = searcher.ask()
+    outcomes    = executor(rollout, genomes)
+    evaluations = (genomes, outcomes, descriptor.describe(outcomes.observations))
+    admitted    = searcher.admit(evaluations)
+    verdicts    = archive.add(rows of evaluations) for each archive named in `admitted`
+    searcher.tell(evaluations, verdicts)
+    lesson      = searcher.lesson()
+    if lesson:    descriptor.learn(...), then everything is redescribed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped
+from numpy import ndarray as Array
+
+from qdx.core.task_facts import Ceiling, Scenery, TaskFacts
+from qdx.core.types import Described, Evaluations, Genomes, Json, Outcomes, State, Verdict
+
+Observations = Mapping[str, Shaped[Array, "B ..."]]
+Describe = Callable[[Int64[Array, " B"]], Described]
+
+
+class MemberChanges(NamedTuple):
+    """Ids to remove, then ids to append, to bring the last commit of an archive up to date."""
+
+    added: Int64[Array, " A"]
+    removed: Int64[Array, " R"]
+
+
+class Stateful(Protocol):
+    """A part of a campaign that a resume must bring back."""
+
+    def state(self) -> State:
+        """Everything the part's future depends on. Called at every commit: keep it small."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Continue as the part that gave `state`. Called once, on a freshly built part."""
+        ...
+
+
+class Task(Protocol):
+    """A world. Fused tasks add their kernel functions (`tasks/fused.py`)."""
+
+    @property
+    def facts(self) -> TaskFacts:
+        """Names, sizes and goals; cheap, no world is built."""
+        ...
+
+    def ceiling(self) -> Ceiling | None:
+        """Computed from the geometry on request; None where unknown."""
+        ...
+
+    def scenery(self) -> Scenery:
+        """What pictures are drawn on; built on request."""
+        ...
+
+
+class Observer(Protocol):
+    """What an episode leaves behind: fixed, pure, computed where the episode ran."""
+
+    def steps(self, horizon: int) -> Int64[Array, " S"]:
+        """Steps after which the ground-truth measures are sampled, ascending; 0 is the start.
+
+        After an early end the remaining samples repeat the last state.
+        """
+        ...
+
+    def observations(self, samples: Float32[Array, "B S M"]) -> Observations:
+        """What travels back to the campaign, made from the samples."""
+        ...
+
+
+class Rollout(Protocol):
+    """Runs episodes: a picklable function. Opens (kernels, tables) once per process, on first use."""
+
+    def __call__(self, genomes: Genomes) -> Outcomes:
+        """Row by row; the result of a row does not depend on the rows around it.
+
+        A genome that cannot be evaluated comes back as `failed` with NaN fitness, never as an
+        exception.
+        """
+        ...
+
+
+class Executor(Protocol):
+    """Where a rollout runs."""
+
+    def submit(self, rollout: Rollout, genomes: Genomes) -> int:
+        """Start evaluating a batch; returns its ticket at once."""
+        ...
+
+    def collect(self, timeout: float | None = None) -> dict[int, Outcomes]:
+        """Finished tickets and their outcomes, rows in the order of their genomes.
+
+        Waits for at least one, up to `timeout` seconds; empty after a timeout or with nothing
+        under way.
+
+        Raises:
+            RolloutError: A shard could not be evaluated at all.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the workers. Called once, also after errors."""
+        ...
+
+
+class Descriptor(Stateful, Protocol):
+    """Observation → point in behaviour space."""
+
+    def dimension(self) -> int:
+        """D."""
+        ...
+
+    def describe(self, observations: Observations, failed: Bool[Array, " B"]) -> Described:
+        """Pure: equal observations give equal bits within one space version; failed rows are NaN."""
+        ...
+
+    def learn(self, observations: Observations) -> None:
+        """The space moves and its version goes up. Called only after `Searcher.lesson`."""
+        ...
+
+
+class Archive(Stateful, Protocol):
+    """Who is kept. Holds ids; what belongs to an id lives in the record store."""
+
+    def add(self, evaluations: Evaluations) -> Verdict:
+        """Decide on each row in order. Failed rows are refused. Called once a generation."""
+        ...
+
+    def remove(self, ids: Int64[Array, " R"]) -> None:
+        """Forget members; unknown ids are an error."""
+        ...
+
+    def redescribe(self, describe: Describe) -> None:
+        """The space moved: give every member its new descriptor and settle conflicts anew."""
+        ...
+
+    def members(self) -> Int64[Array, " N"]:
+        """Ids, in the archive's own canonical order."""
+        ...
+
+    def load(self, ids: Int64[Array, " N"]) -> None:
+        """The members of a commit, in the order they were added. Called once, before `restore`."""
+        ...
+
+    def changes(self) -> MemberChanges:
+        """Members added and removed since `committed` was last called."""
+        ...
+
+    def committed(self) -> None:
+        """The last `changes` are safe."""
+        ...
+
+    def report(self) -> Json:
+        """Counts for the journal: `size`, and what else the kind has to say."""
+        ...
+
+
+class ArchiveView(Protocol):
+    """What a searcher may see of an archive."""
+
+    def __len__(self) -> int: ...
+
+    def parents(self, n: int, *, key: int) -> Int64[Array, " n"]:
+        """Ids drawn uniformly with replacement, in canonical order, keyed by `key`."""
+        ...
+
+    def neighbours(
+        self,
+        descriptors: Float32[Array, "B D"],
+        k: int,
+        *,
+        exclude: Int64[Array, " B"] | None = None,
+    ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
+        """Distances and ids of the k nearest members, nearest first; fewer where it is small.
+
+        `exclude` names, for each descriptor, a member that does not count: the individual itself.
+        """
+        ...
+
+
+class Searcher(Stateful, Protocol):
+    """Who proposes. One paper per file."""
+
+    def ask(self) -> Genomes:
+        """The next batch, ids in canonical order. Repeatable until `tell` is called."""
+        ...
+
+    def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
+        """Rows offered to each named archive, after the batch was evaluated."""
+        ...
+
+    def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
+        """What became of the batch; ends the generation."""
+        ...
+
+    def lesson(self) -> Int64[Array, " L"] | None:
+        """Ids to learn the behaviour space from, when it is time; called after `tell`."""
+        ...
+
+    def redescribe(self, describe: Describe) -> None:
+        """The space moved: refresh whatever was derived from descriptors."""
+        ...

@@ -1,0 +1,237 @@
+"""The record store: every evaluation that somebody still holds, once, keyed by id.
+
+Population, emitters and archives hold ids; genes, outcomes, observations and descriptors of an id live
+here. Holders count their references with `hold` and `release`; `sweep` drops the rows nobody holds. A
+moved behaviour space is one batched pass (`redescribe`). What changed since the last commit is known
+(`changes`), so that storing costs what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from numpy import ndarray as Array
+
+from qdx.core.types import Described, Evaluations, Genomes, Outcomes
+
+Columns = dict[str, Any]
+OBSERVATION = "observation/"
+
+
+class Changes(NamedTuple):
+    """What a commit has to write.
+
+    Attributes:
+        added: New rows by column, "id" among them.
+        removed: Ids of rows that left, of those written before.
+        reset: Everything written before is void; `added` is the whole store.
+    """
+
+    added: Columns
+    removed: Int64[Array, " R"]
+    reset: bool
+
+
+@final
+class Records:
+    """Rows of evaluations by id, with reference counts."""
+
+    def __init__(self) -> None:
+        self._row: dict[int, int] = {}
+        self._columns: Columns = {}
+        self._references = np.zeros(0, np.int32)
+        self._size = 0
+        self._touched: set[int] = set()
+        self._fresh: dict[int, None] = {}
+        self._gone: set[int] = set()
+        self._reset = False
+        self.space = 0
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def add(self, evaluations: Evaluations) -> None:
+        """Rows of a new batch. They stay until the next `sweep` unless somebody holds them."""
+        self.space = evaluations.described.space
+        self.load(columns_of(evaluations))
+        ids = evaluations.genomes.ids.tolist()
+        self._fresh.update(dict.fromkeys(ids))
+        self._touched.update(ids)
+
+    def load(self, columns: Columns) -> None:
+        """Rows by column, as a commit holds them."""
+        ids = columns["id"]
+        start, end = self._size, self._size + len(ids)
+        self._reserve(end, columns)
+        for name, values in columns.items():
+            self._columns[name][start:end] = values
+        self._references[start:end] = 0
+        self._row.update(zip(ids.tolist(), range(start, end), strict=True))
+        self._size = end
+
+    def hold(self, ids: Int64[Array, " R"]) -> None:
+        """One more reference to each."""
+        np.add.at(self._references, self.rows(ids), 1)
+
+    def release(self, ids: Int64[Array, " R"]) -> None:
+        """One reference less to each."""
+        np.subtract.at(self._references, self.rows(ids), 1)
+        self._touched.update(ids.tolist())
+
+    def sweep(self) -> None:
+        """Drop the rows nobody holds. Called at the end of a generation."""
+        touched = np.fromiter(self._touched, np.int64, len(self._touched))
+        self._touched.clear()
+        unheld = touched[self._references[self.rows(touched)] == 0].tolist()
+        for id_ in unheld:
+            del self._row[id_]
+            if id_ in self._fresh:
+                del self._fresh[id_]
+            else:
+                self._gone.add(id_)
+        if self._size > 1024 and self._size > 2 * len(self._row):
+            self._pack()
+
+    def rows(self, ids: Int64[Array, " R"]) -> Int64[Array, " R"]:
+        """Positions of ids in the columns.
+
+        Raises:
+            KeyError: An id that is not here.
+        """
+        return np.fromiter(map(self._row.__getitem__, ids.tolist()), np.int64, len(ids))
+
+    def column(self, name: str, ids: Int64[Array, " R"]) -> Array:
+        """A column of some rows, such as "genes", "fitness" or "descriptor"."""
+        return np.asarray(self._columns[name][self.rows(ids)])
+
+    def genes(self, ids: Int64[Array, " R"]) -> Float32[Array, "R G"]:
+        """The genes of some rows."""
+        return self.column("genes", ids)
+
+    def descriptors(self, ids: Int64[Array, " R"]) -> Float32[Array, "R D"]:
+        """The descriptors of some rows, in the present space."""
+        return self.column("descriptor", ids)
+
+    def evaluations(self, ids: Int64[Array, " R"]) -> Evaluations:
+        """Whole rows."""
+        rows = self.rows(ids)
+        return evaluations_of({k: v[rows] for k, v in self._columns.items()}, self.space)
+
+    def ids(self) -> Int64[Array, " N"]:
+        """All ids, ascending."""
+        return np.sort(np.fromiter(self._row, np.int64, len(self._row)))
+
+    def redescribe(self, describe: Callable[[Columns, Array], Described]) -> None:
+        """Give every row its descriptor in the moved space: one batched pass."""
+        ids = self.ids()
+        rows = self.rows(ids)
+        observations = {
+            name.removeprefix(OBSERVATION): values[rows]
+            for name, values in self._columns.items()
+            if name.startswith(OBSERVATION)
+        }
+        described = describe(observations, self._columns["failed"][rows])
+        kept = {k: v[rows] for k, v in self._columns.items()} | described_columns(described)
+        self.__init__()  # type: ignore[misc]
+        self.load(kept)
+        self._reset, self.space = True, described.space
+
+    def changes(self) -> Changes:
+        """What is new since `committed` was last called."""
+        fresh = self.ids() if self._reset else np.fromiter(self._fresh, np.int64, len(self._fresh))
+        rows = self.rows(fresh)
+        gone = np.array([] if self._reset else sorted(self._gone), np.int64)
+        return Changes({k: v[rows] for k, v in self._columns.items()}, gone, self._reset)
+
+    def committed(self) -> None:
+        """What `changes` gave is safe."""
+        self._fresh.clear()
+        self._gone.clear()
+        self._reset = False
+
+    def _reserve(self, n: int, columns: Columns) -> None:
+        if not self._columns:
+            self._columns = {k: np.zeros((0, *v.shape[1:]), v.dtype) for k, v in columns.items()}
+        if n <= len(self._references):
+            return
+        capacity = max(1024, 2 * n)
+        for name, values in self._columns.items():
+            grown = np.zeros((capacity, *values.shape[1:]), values.dtype)
+            grown[: self._size] = values[: self._size]
+            self._columns[name] = grown
+        references = np.zeros(capacity, np.int32)
+        references[: self._size] = self._references[: self._size]
+        self._references = references
+
+    def _pack(self) -> None:
+        ids = np.fromiter(self._row, np.int64, len(self._row))
+        rows = self.rows(ids)
+        references = self._references[rows]
+        self._columns = {k: v[rows] for k, v in self._columns.items()}
+        self._references = references
+        self._size = len(ids)
+        self._row = dict(zip(ids.tolist(), range(len(ids)), strict=True))
+
+
+def columns_of(evaluations: Evaluations) -> Columns:
+    """Evaluations as flat columns, the form in which they are stored."""
+    genomes, outcomes = evaluations.genomes, evaluations.outcomes
+    return {
+        "id": genomes.ids,
+        "genes": genomes.genes,
+        "parent": genomes.parents,
+        "purpose": genomes.purpose,
+        "trial": genomes.trial,
+        "fitness": outcomes.fitness,
+        "length": outcomes.length,
+        "truth": outcomes.truth,
+        "failed": outcomes.failed,
+        "reward_area": outcomes.reward_area,
+        **{OBSERVATION + name: values for name, values in outcomes.observations.items()},
+        **described_columns(evaluations.described),
+    }
+
+
+def described_columns(described: Described) -> Columns:
+    """Descriptors, and surprise where there is one."""
+    surprise = {} if described.surprise is None else {"surprise": described.surprise}
+    return {"descriptor": described.descriptors, **surprise}
+
+
+def evaluations_of(columns: Columns, space: int) -> Evaluations:
+    """The inverse of `columns_of`."""
+    return Evaluations(
+        Genomes(
+            columns["id"],
+            columns["genes"],
+            columns["parent"],
+            columns["purpose"],
+            columns["trial"],
+        ),
+        Outcomes(
+            columns["fitness"],
+            columns["length"],
+            columns["truth"],
+            {
+                name.removeprefix(OBSERVATION): values
+                for name, values in columns.items()
+                if name.startswith(OBSERVATION)
+            },
+            columns["failed"],
+            columns["reward_area"],
+        ),
+        Described(columns["descriptor"], columns.get("surprise"), space),
+    )
+
+
+def empty_ids() -> Int64[Array, " 0"]:
+    """No ids."""
+    return np.zeros(0, np.int64)
+
+
+def as_ids(values: Iterable[int]) -> Int64[Array, " R"]:
+    """Ids from anything that yields integers."""
+    return np.fromiter(values, np.int64)

@@ -1,0 +1,90 @@
+"""What a task says of itself: numbers and names, no world and no kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy import ndarray as Array
+
+
+class Goal(NamedTuple):
+    """A rewarded disc or box, in the units of the ground-truth measures.
+
+    Attributes:
+        name: As printed beside rewards.
+        centre: One number per measure.
+        radius: Of the disc, or half the edge of a box.
+    """
+
+    name: str
+    centre: tuple[float, ...]
+    radius: float
+
+
+class Ceiling(NamedTuple):
+    """The largest coverage any search can reach.
+
+    Attributes:
+        coverage: Share of the ground-truth grid.
+        method: How it was computed.
+    """
+
+    coverage: float
+    method: str
+
+
+class Scenery(NamedTuple):
+    """What pictures of the task are drawn on, in the units of the ground-truth measures.
+
+    Attributes:
+        walls: (H, W) bool raster, row 0 at the smallest second measure; None for an empty world.
+        start: Where episodes begin.
+        y_down: The second measure grows downwards.
+    """
+
+    walls: Array | None
+    start: tuple[float, float]
+    y_down: bool = False
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """The constants of a task.
+
+    Attributes:
+        name: As named in a config.
+        summary: One sentence: the world and what is rewarded.
+        observation: A name per observed number.
+        action: A name per action.
+        horizon: Steps of a full episode.
+        measures: A name per ground-truth measure.
+        bounds: (low, high) per measure: the range of the coverage grid.
+        bins: Cells of the coverage grid per measure.
+        goals: Reward areas; `Outcomes.reward_area` is an index into them.
+        hidden: Width and number of the papers' controller's hidden layers.
+        source: Where the task comes from.
+    """
+
+    name: str
+    summary: str
+    observation: tuple[str, ...]
+    action: tuple[str, ...]
+    horizon: int
+    measures: tuple[str, ...]
+    bounds: tuple[tuple[float, float], ...]
+    bins: tuple[int, ...]
+    goals: tuple[Goal, ...]
+    hidden: tuple[int, int]
+    source: str
+
+    @property
+    def low(self) -> Array:
+        """Lower bounds of the measures, (M,) float32."""
+        return np.array([low for low, _ in self.bounds], np.float32)
+
+    @property
+    def high(self) -> Array:
+        """Upper bounds of the measures, (M,) float32."""
+        return np.array([high for _, high in self.bounds], np.float32)

@@ -1,0 +1,179 @@
+"""The nouns that fall down the stair: genomes, outcomes, described, verdict, record.
+
+Axes: B genomes of a batch, G genes, M ground-truth measures, D descriptor, N archive rows, K neighbours.
+Every batch is a frozen dataclass of arrays that share their first axis; `take` and `join` work on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64, Shaped
+from numpy import ndarray as Array
+
+Json = dict[str, Any]
+
+
+class Purpose(IntEnum):
+    """Why a genome is evaluated."""
+
+    SEARCH = 0
+    BOOTSTRAP = 1
+    EMITTER = 2
+    VALIDATION = 3
+    REPLAY = 4
+
+
+class Status(IntEnum):
+    """What an archive did with a row; falsy when it was refused."""
+
+    REFUSED = 0
+    IMPROVED = 1
+    NEW = 2
+
+
+@dataclass(frozen=True)
+class Genomes:
+    """Individuals to evaluate, in canonical order.
+
+    Attributes:
+        ids: Given out once, never reused.
+        genes: Decoded by the encoding.
+        parents: Id of the parent, -1 for none.
+        purpose: A `Purpose` each.
+        trial: Which episode of a repeated evaluation; 0 where episodes are not repeated.
+    """
+
+    ids: Int64[Array, " B"]
+    genes: Float32[Array, "B G"]
+    parents: Int64[Array, " B"]
+    purpose: Int32[Array, " B"]
+    trial: Int32[Array, " B"]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What the episodes left behind.
+
+    Attributes:
+        fitness: Episode reward; NaN where failed.
+        length: Steps taken.
+        truth: Ground-truth measures at the end of the episode, in the task's units.
+        observations: What the observer kept, by name.
+        failed: The episode has no valid result.
+        reward_area: Index of the rewarded goal, -1 for none.
+    """
+
+    fitness: Float32[Array, " B"]
+    length: Int32[Array, " B"]
+    truth: Float32[Array, "B M"]
+    observations: Mapping[str, Shaped[Array, "B ..."]]
+    failed: Bool[Array, " B"]
+    reward_area: Int8[Array, " B"]
+
+    def __len__(self) -> int:
+        return len(self.fitness)
+
+
+@dataclass(frozen=True)
+class Described:
+    """Points in behaviour space.
+
+    Attributes:
+        descriptors: NaN where the episode failed.
+        surprise: Reconstruction error of a learned space, None elsewhere.
+        space: Version of the behaviour space; rows of different versions are never compared.
+    """
+
+    descriptors: Float32[Array, "B D"]
+    surprise: Float32[Array, " B"] | None
+    space: int
+
+    def __len__(self) -> int:
+        return len(self.descriptors)
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Genomes, outcomes and descriptors, row by row."""
+
+    genomes: Genomes
+    outcomes: Outcomes
+    described: Described
+
+    def __len__(self) -> int:
+        return len(self.genomes)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an archive decided, row by row.
+
+    Attributes:
+        status: A `Status` each.
+        novelty: Novelty at the moment of the decision; NaN for archives that do not measure it.
+    """
+
+    status: Int8[Array, " B"]
+    novelty: Float64[Array, " B"]
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+
+class State(NamedTuple):
+    """The state of a part: named arrays and JSON, nothing else.
+
+    Attributes:
+        arrays: Numeric state by name.
+        json: Everything that is no array.
+    """
+
+    arrays: dict[str, Array]
+    json: Json
+
+
+Batch = TypeVar("Batch", Genomes, Outcomes, Described, Evaluations, Verdict)
+
+
+def take(batch: Batch, rows: Array) -> Batch:
+    """The rows of a batch, by index or mask."""
+    return type(batch)(**{f.name: _take(getattr(batch, f.name), rows) for f in fields(batch)})
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """Batches one after the other; `join` of the shards of a batch gives the batch back."""
+    first = batches[0]
+    return type(first)(
+        **{f.name: _join([getattr(b, f.name) for b in batches]) for f in fields(first)}
+    )
+
+
+def _take(value: Any, rows: Array) -> Any:
+    if isinstance(value, np.ndarray):
+        return value[rows]
+    if isinstance(value, Mapping):
+        return {name: array[rows] for name, array in value.items()}
+    if isinstance(value, (Genomes, Outcomes, Described)):
+        return take(value, rows)
+    return value
+
+
+def _join(values: list[Any]) -> Any:
+    first = values[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(values)
+    if isinstance(first, Mapping):
+        return {name: np.concatenate([value[name] for value in values]) for name in first}
+    if isinstance(first, (Genomes, Outcomes, Described)):
+        return join(values)
+    if any(value != first for value in values):
+        raise ValueError(f"join: batches disagree on a shared value: {values}")
+    return first

@@ -1,0 +1,1 @@
+"""Observation to point in behaviour space."""

@@ -1,0 +1,1 @@
+"""Genes to policy parameters."""

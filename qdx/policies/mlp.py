@@ -1,0 +1,156 @@
+"""The papers' controller: a small feed-forward net with one scalar bias per layer.
+
+Used by SERENE and STAX for every fused task. Activation 2 sigmoid(x) - 1 = tanh(x / 2) on every layer,
+the output included. Gene order: W(in, h), b, [W(h, h), b] x (layers - 1), W(h, out), b; matrices row
+by row, input index first.
+"""
+
+# no `from __future__ import annotations`: Warp reads the annotations of nested kernels
+import functools
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import warp as wp
+from jaxtyping import Float32
+from numpy import ndarray as Array
+
+CPU_LANES = 8  # float32 lanes of an AVX register: rows padded to it become vector instructions
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Shape of the controller.
+
+    Attributes:
+        n_in: Observed numbers.
+        n_out: Actions.
+        hidden: Units of each hidden layer.
+        layers: Hidden layers.
+    """
+
+    n_in: int
+    n_out: int
+    hidden: int = 5
+    layers: int = 2
+
+    @property
+    def n_genes(self) -> int:
+        """G: all weights and a bias per layer."""
+        h = self.hidden
+        return self.n_in * h + 1 + (self.layers - 1) * (h * h + 1) + h * self.n_out + 1
+
+    def matrices(self, genes: Float32[Array, "B G"]) -> list[tuple[Array, Array]]:
+        """Per layer the weights (B, rows, columns) and the bias (B,), as views of the genes."""
+        h = self.hidden
+        shapes = [(self.n_in, h), *[(h, h)] * (self.layers - 1), (h, self.n_out)]
+        layers, at = [], 0
+        for rows, columns in shapes:
+            weights = genes[:, at : at + rows * columns].reshape(len(genes), rows, columns)
+            layers.append((weights, genes[:, at + rows * columns]))
+            at += rows * columns + 1
+        return layers
+
+    def program(self, device: str) -> "Program":
+        """What a fused kernel runs on a device."""
+        lanes = CPU_LANES if device == "cpu" else 1
+        return _program(self, lanes)
+
+
+class Program(NamedTuple):
+    """A policy inside a kernel.
+
+    Attributes:
+        body: The `wp.struct` of a batch of policies.
+        act: `wp.func` (body, row, observation) → action.
+        load: (genes, device) → body.
+    """
+
+    body: Any
+    act: Any
+    load: Any
+
+
+@functools.cache
+def _program(shape: Mlp, lanes: int) -> "Program":
+    """Rows of weights as vectors: a layer is a sum of rows scaled by inputs.
+
+    A layer occupies one row per input and one for the bias; lanes beyond the layer's width carry
+    zeros, whose activation is zero.
+    """
+    width = -(-shape.hidden // lanes) * lanes
+    width_out = -(-shape.n_out // lanes) * lanes
+    Inner = wp.types.vector(width, wp.float32)
+    Outer = wp.types.vector(width_out, wp.float32)
+    Sight = wp.types.vector(shape.n_in, wp.float32)
+    Action = wp.types.vector(shape.n_out, wp.float32)
+    n_in, hidden, layers, n_out = shape.n_in, shape.hidden, shape.layers, shape.n_out
+
+    @wp.struct
+    class Body:
+        inner: wp.array2d(dtype=Inner)
+        outer: wp.array2d(dtype=Outer)
+
+    @wp.func
+    def act(body: Body, row: wp.int32, sight: Sight) -> Action:
+        units = body.inner[row, n_in]
+        for i in range(n_in):
+            units = units + body.inner[row, i] * sight[i]
+        for i in range(width):
+            units[i] = half_tanh(units[i])
+        first = wp.int32(n_in + 1)
+        for _layer in range(layers - 1):
+            sums = body.inner[row, first + hidden]
+            for i in range(hidden):
+                sums = sums + body.inner[row, first + i] * units[i]
+            for i in range(width):
+                units[i] = half_tanh(sums[i])
+            first = first + hidden + 1
+        out = body.outer[row, hidden]
+        for i in range(hidden):
+            out = out + body.outer[row, i] * units[i]
+        for i in range(width_out):
+            out[i] = half_tanh(out[i])
+        action = Action()
+        for i in range(n_out):
+            action[i] = out[i]
+        return action
+
+    def load(genes: Float32[Array, "B G"], device: str) -> Any:
+        *inner, outer = [_rows(w, b, lanes) for w, b in shape.matrices(genes)]
+        body = Body()
+        body.inner = wp.array(np.concatenate(inner, axis=1), dtype=Inner, device=device)
+        body.outer = wp.array(outer, dtype=Outer, device=device)
+        return body
+
+    return Program(Body, act, load)
+
+
+def _rows(weights: Array, bias: Array, lanes: int) -> Array:
+    """(B, rows, columns) and (B,) → (B, rows + 1, padded columns); the bias is the last row."""
+    n, rows, columns = weights.shape
+    padded = np.zeros((n, rows + 1, -(-columns // lanes) * lanes), np.float32)
+    padded[:, :rows, :columns] = weights
+    padded[:, rows, :columns] = bias[:, None]
+    return padded
+
+
+@wp.func
+def half_tanh(x: wp.float32) -> wp.float32:
+    """tanh(x / 2) by a (13, 6) rational minimax approximation, within 4e-7 (tests/policies).
+
+    Coefficients as published in Eigen's `ptanh` (Eigen 3, MathFunctionsImpl.h); the clamp is where
+    float32 tanh reaches 1.
+    """
+    t = wp.clamp(0.5 * x, -7.9053111, 7.9053111)
+    t2 = t * t
+    p = t2 * -2.76076847742355e-16 + 2.00018790482477e-13
+    p = t2 * p - 8.60467152213735e-11
+    p = t2 * p + 5.12229709037114e-08
+    p = t2 * p + 1.48572235717979e-05
+    p = t2 * p + 6.37261928875436e-04
+    p = t2 * p + 4.89352455891786e-03
+    q = t2 * 1.19825839466702e-06 + 1.18534705686654e-04
+    q = t2 * q + 2.26843463243900e-03
+    q = t2 * q + 4.89352518554385e-03
+    return t * p / q

@@ -1,0 +1,1 @@
+"""Pictures and tables, read from the run directory."""

@@ -1,0 +1,1 @@
+"""Task x policy x observer: genomes to outcomes."""

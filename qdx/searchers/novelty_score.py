@@ -1,0 +1,40 @@
+"""Novelty of a pool of individuals against the pool itself and archives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray as Array
+
+from qdx.archives.neighbours import among, merge, novelty
+from qdx.core.protocols import ArchiveView
+from qdx.core.records import Records
+
+
+def pool_novelty(
+    pool: Int64[Array, " B"], records: Records, archives: Sequence[ArchiveView], k: int
+) -> Float64[Array, " B"]:
+    """Mean distance to the k nearest of pool ∪ archives, the individual itself excluded.
+
+    Lehman & Stanley (2011), section 3. An id that is in the pool and in an archive counts once.
+
+    Args:
+        pool: Ids to score.
+        records: Where their descriptors are.
+        archives: Further reference points.
+        k: Neighbours averaged; with fewer, all of them.
+
+    Returns:
+        Novelty in descriptor units; -inf for failed individuals, which nobody is compared with.
+    """
+    scores = np.full(len(pool), -np.inf)
+    alive = ~records.column("failed", pool)
+    ids = pool[alive]
+    points = records.descriptors(ids)
+    nearest = among(ids, points, k)
+    for archive in archives:
+        nearest = merge(nearest, archive.neighbours(points, k, exclude=ids), k)
+    scores[alive] = novelty(nearest[0])
+    return scores

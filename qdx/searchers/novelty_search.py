@@ -1,0 +1,119 @@
+"""Novelty Search, as SERENE and STAX use it.
+
+Lehman & Stanley, "Abandoning objectives: evolution through the search for novelty alone", Evolutionary
+Computation 19(2), 2011; in the (mu + lambda) form of Paolo et al., GECCO 2021:
+
+    P <- M genomes ~ clip(N(0, 1)), evaluated;  A <- {}
+    while budget left:
+        O <- for each p in P: m children clip(p + N(0, sigma² I)), evaluated
+        novelty of P u O against P u O u A
+        A <- A u {N_Q random members of O}
+        P <- the M most novel of P u O
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, final
+
+import numpy as np
+from annotated_types import Ge, Gt
+from jaxtyping import Int64
+from numpy import ndarray as Array
+
+from qdx.core.protocols import Describe
+from qdx.core.records import empty_ids
+from qdx.core.rng import draw
+from qdx.core.types import Evaluations, Genomes, State, Verdict
+from qdx.searchers.novelty_score import pool_novelty
+from qdx.searchers.setting import Setting, newborn
+from qdx.searchers.variation import gaussian
+
+
+@dataclass(frozen=True)
+class NoveltySearchParameters:
+    """The papers' values are the defaults.
+
+    Attributes:
+        population: M.
+        offspring: m, children of each member of the population.
+        sigma: Standard deviation of the Gaussian mutation of every gene.
+        neighbours: k of the novelty.
+        additions: N_Q, offspring that enter the archive each generation.
+        admission: Which of them: random (the papers) or the most novel.
+    """
+
+    population: Annotated[int, Ge(1)] = 100
+    offspring: Annotated[int, Ge(1)] = 2
+    sigma: Annotated[float, Gt(0)] = 0.05
+    neighbours: Annotated[int, Ge(1)] = 15
+    additions: Annotated[int, Ge(0)] = 5
+    admission: Literal["random", "novel"] = "random"
+
+
+@final
+class NoveltySearch:
+    """Selects for novelty alone; reward is never looked at."""
+
+    Parameters = NoveltySearchParameters
+    archives: ClassVar[dict[str, str]] = {"novelty": "novelty"}
+
+    def __init__(self, parameters: NoveltySearchParameters, setting: Setting) -> None:
+        """An empty population; the first `ask` gives its members."""
+        self._p = parameters
+        self._setting = setting
+        self._next_id = setting.first_id
+        self._population = empty_ids()  # P
+        self._novelty = np.zeros(0)  # of P u O, between `admit` and `tell`
+
+    def ask(self) -> Genomes:
+        seed, encoding = self._setting.seed, self._setting.encoding
+        if not len(self._population):
+            rng = draw(seed, "initial", self._next_id)
+            return newborn(self._next_id, encoding.initial(self._p.population, rng))
+        parents = np.repeat(self._population, self._p.offspring)
+        rng = draw(seed, "mutation", self._next_id)
+        genes = gaussian(self._setting.records.genes(parents), self._p.sigma, rng)
+        return newborn(self._next_id, encoding.clip(genes), parents=parents)
+
+    def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
+        pool = np.concatenate([self._population, evaluations.genomes.ids])
+        archives = list(self._setting.archives.values())
+        self._novelty = pool_novelty(pool, self._setting.records, archives, self._p.neighbours)
+        if not len(self._population):  # P itself does not enter the archive
+            return {"novelty": empty_ids()}
+        return {"novelty": self._admitted(evaluations)}
+
+    def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
+        pool = np.concatenate([self._population, evaluations.genomes.ids])
+        most_novel = np.lexsort((pool, -self._novelty))[: self._p.population]
+        survivors = np.sort(pool[most_novel])
+        self._setting.records.hold(survivors)
+        self._setting.records.release(self._population)
+        self._population = survivors
+        self._next_id += len(evaluations)
+
+    def lesson(self) -> Int64[Array, " L"] | None:
+        return None
+
+    def redescribe(self, describe: Describe) -> None:
+        pass  # novelty is recomputed from the records every generation
+
+    def state(self) -> State:
+        return State({"population": self._population}, {"next_id": self._next_id})
+
+    def restore(self, state: State) -> None:
+        self._population = state.arrays["population"]
+        self._next_id = state.json["next_id"]
+        self._setting.records.hold(self._population)
+
+    def _admitted(self, evaluations: Evaluations) -> Int64[Array, " R"]:
+        """Rows of N_Q offspring that did not fail."""
+        alive = np.flatnonzero(~evaluations.outcomes.failed)
+        n = min(self._p.additions, len(alive))
+        if self._p.admission == "random":
+            rng = draw(self._setting.seed, "admission", self._next_id)
+            return np.sort(rng.choice(alive, n, replace=False))
+        scores = self._novelty[len(self._population) :][alive]
+        return np.sort(alive[np.lexsort((alive, -scores))[:n]])
