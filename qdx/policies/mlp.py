@@ -91,24 +91,50 @@ def _program(shape: Mlp, lanes: int) -> "Program":
         inner: wp.array2d(dtype=Inner)
         outer: wp.array2d(dtype=Outer)
 
+    # Sums are split in two chains: a step of a small net is bound by latency, not by arithmetic.
+    @wp.func
+    def inner_layer(body: Body, row: wp.int32, first: wp.int32, inputs: Sight) -> Inner:
+        sums = body.inner[row, first + n_in]
+        more = Inner()
+        for i in range(0, n_in - 1, 2):
+            sums = sums + body.inner[row, first + i] * inputs[i]
+            more = more + body.inner[row, first + i + 1] * inputs[i + 1]
+        if wp.static(n_in % 2 == 1):
+            sums = sums + body.inner[row, first + n_in - 1] * inputs[n_in - 1]
+        sums = sums + more
+        for i in range(width):
+            sums[i] = half_tanh(sums[i])
+        return sums
+
+    @wp.func
+    def middle_layer(body: Body, row: wp.int32, first: wp.int32, inputs: Inner) -> Inner:
+        sums = body.inner[row, first + hidden]
+        more = Inner()
+        for i in range(0, hidden - 1, 2):
+            sums = sums + body.inner[row, first + i] * inputs[i]
+            more = more + body.inner[row, first + i + 1] * inputs[i + 1]
+        if wp.static(hidden % 2 == 1):
+            sums = sums + body.inner[row, first + hidden - 1] * inputs[hidden - 1]
+        sums = sums + more
+        for i in range(width):
+            sums[i] = half_tanh(sums[i])
+        return sums
+
     @wp.func
     def act(body: Body, row: wp.int32, sight: Sight) -> Action:
-        units = body.inner[row, n_in]
-        for i in range(n_in):
-            units = units + body.inner[row, i] * sight[i]
-        for i in range(width):
-            units[i] = half_tanh(units[i])
+        units = inner_layer(body, row, wp.int32(0), sight)
         first = wp.int32(n_in + 1)
         for _layer in range(layers - 1):
-            sums = body.inner[row, first + hidden]
-            for i in range(hidden):
-                sums = sums + body.inner[row, first + i] * units[i]
-            for i in range(width):
-                units[i] = half_tanh(sums[i])
+            units = middle_layer(body, row, first, units)
             first = first + hidden + 1
         out = body.outer[row, hidden]
-        for i in range(hidden):
+        more = Outer()
+        for i in range(0, hidden - 1, 2):
             out = out + body.outer[row, i] * units[i]
+            more = more + body.outer[row, i + 1] * units[i + 1]
+        if wp.static(hidden % 2 == 1):
+            out = out + body.outer[row, hidden - 1] * units[hidden - 1]
+        out = out + more
         for i in range(width_out):
             out[i] = half_tanh(out[i])
         action = Action()
@@ -142,15 +168,15 @@ def half_tanh(x: wp.float32) -> wp.float32:
     Coefficients as published in Eigen's `ptanh` (Eigen 3, MathFunctionsImpl.h); the clamp is where
     float32 tanh reaches 1.
     """
-    t = wp.clamp(0.5 * x, -7.9053111, 7.9053111)
-    t2 = t * t
-    p = t2 * -2.76076847742355e-16 + 2.00018790482477e-13
-    p = t2 * p - 8.60467152213735e-11
-    p = t2 * p + 5.12229709037114e-08
-    p = t2 * p + 1.48572235717979e-05
-    p = t2 * p + 6.37261928875436e-04
-    p = t2 * p + 4.89352455891786e-03
-    q = t2 * 1.19825839466702e-06 + 1.18534705686654e-04
-    q = t2 * q + 2.26843463243900e-03
-    q = t2 * q + 4.89352518554385e-03
-    return t * p / q
+    # Coefficients are scaled for x in place of x / 2 (powers of two: the same bits); sums are
+    # grouped in pairs, as a Horner chain would be the longest wait of a step.
+    t = wp.clamp(x, -15.810623, 15.810623)
+    a = t * t
+    b = a * a
+    p01 = 4.89352455891786e-03 / 2.0 + a * (6.37261928875436e-04 / 8.0)
+    p23 = 1.48572235717979e-05 / 32.0 + a * (5.12229709037114e-08 / 128.0)
+    p45 = -8.60467152213735e-11 / 512.0 + a * (2.00018790482477e-13 / 2048.0)
+    p = p01 + b * (p23 + b * (p45 + b * (-2.76076847742355e-16 / 8192.0)))
+    q01 = 4.89352518554385e-03 + a * (2.26843463243900e-03 / 4.0)
+    q23 = 1.18534705686654e-04 / 16.0 + a * (1.19825839466702e-06 / 64.0)
+    return t * p / (q01 + b * q23)

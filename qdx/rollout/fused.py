@@ -19,7 +19,7 @@ from numpy import ndarray as Array
 from qdx.core.errors import ShapeError
 from qdx.core.protocols import Observer
 from qdx.core.types import Genomes, Outcomes
-from qdx.policies.mlp import Mlp
+from qdx.policies.mlp import Mlp, Program
 from qdx.rollout.device import check_device
 from qdx.tasks.fused import FusedTask
 
@@ -70,6 +70,19 @@ class FusedRollout:
         )
 
 
+@wp.struct
+class EpisodeResults:
+    """What a kernel writes, a row a genome; `sample_at` is the observer's sampling plan."""
+
+    sample_at: wp.array(dtype=wp.int32)
+    samples: wp.array3d(dtype=wp.float32)
+    truth: wp.array2d(dtype=wp.float32)
+    fitness: wp.array(dtype=wp.float32)
+    area: wp.array(dtype=wp.int32)
+    length: wp.array(dtype=wp.int32)
+    failed: wp.array(dtype=wp.int32)
+
+
 class Ends(NamedTuple):
     """What a kernel leaves behind, as NumPy arrays."""
 
@@ -84,31 +97,31 @@ class Ends(NamedTuple):
 def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"]) -> Ends:
     """Run a batch of episodes on the rollout's device."""
     program = open_program(rollout.task, rollout.policy, rollout.device)
-    steps = rollout.observer.steps(program.horizon)
-    device = rollout.device
-    results = {
-        "samples": wp.zeros((len(genes), len(steps), program.n_measures), float, device=device),
-        "truth": wp.zeros((len(genes), program.n_measures), dtype=float, device=device),
-        "fitness": wp.zeros(len(genes), dtype=float, device=device),
-        "area": wp.zeros(len(genes), dtype=int, device=device),
-        "length": wp.zeros(len(genes), dtype=int, device=device),
-        "failed": wp.zeros(len(genes), dtype=int, device=device),
-    }
-    if len(genes):
+    steps = rollout.observer.steps(program.horizon).astype(np.int32)
+    n, n_measures, device = len(genes), program.n_measures, rollout.device
+    results = EpisodeResults()
+    results.sample_at = wp.array(steps, dtype=wp.int32, device=device)
+    results.samples = wp.empty((n, len(steps), n_measures), dtype=wp.float32, device=device)
+    results.truth = wp.empty((n, n_measures), dtype=wp.float32, device=device)
+    results.fitness = wp.empty(n, dtype=wp.float32, device=device)
+    results.area = wp.empty(n, dtype=wp.int32, device=device)
+    results.length = wp.empty(n, dtype=wp.int32, device=device)
+    results.failed = wp.empty(n, dtype=wp.int32, device=device)
+    if n:
         wp.launch(
             program.kernel,
-            dim=len(genes),
-            inputs=[
-                program.world,
-                program.load(genes, device),
-                wp.array(steps.astype(np.int32), dtype=int, device=device),
-                rollout.seed,
-                *results.values(),
-            ],
+            dim=-(-n // program.rows_per_thread),
+            inputs=[program.world, program.load(genes, device), results, rollout.seed],
             device=device,
         )
-    arrays = {name: result.numpy() for name, result in results.items()}
-    return Ends(**{**arrays, "failed": arrays["failed"] != 0})
+    return Ends(
+        results.samples.numpy(),
+        results.truth.numpy(),
+        results.fitness.numpy(),
+        results.area.numpy(),
+        results.length.numpy(),
+        results.failed.numpy() != 0,
+    )
 
 
 class FusedProgram(NamedTuple):
@@ -119,6 +132,7 @@ class FusedProgram(NamedTuple):
     load: Any
     horizon: int
     n_measures: int
+    rows_per_thread: int
 
 
 def open_program(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
@@ -127,64 +141,138 @@ def open_program(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
         return _build(task, policy, device)
 
 
+class EpisodeParts(NamedTuple):
+    """What both kernels are made of."""
+
+    World: Any
+    Body: Any
+    Results: Any
+    functions: tuple[Any, ...]  # begin, sample, observe, act, move, end
+
+
 @functools.cache
 def _build(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
     check_device(device)
     body = policy.program(device)
-    horizon, n_measures = task.facts.horizon, len(task.facts.measures)
-    reset, observe, step, measure, finish = (
-        task.reset,
-        task.observe,
-        task.step,
-        task.measure,
-        task.finish,
+    parts = _episode_parts(task, body)
+    kernel = _paired(parts) if device == "cpu" else _single(parts)
+    rows_per_thread = 2 if device == "cpu" else 1
+    return FusedProgram(
+        kernel,
+        task.world(device),
+        body.load,
+        task.facts.horizon,
+        len(task.facts.measures),
+        rows_per_thread,
     )
-    act = body.act
-    world = task.world(device)
-    World, Body = task.World, body.body
+
+
+def _single(parts: EpisodeParts) -> Any:
+    """One episode a thread: on a GPU other threads fill the waits."""
+    World, Body, Results = parts.World, parts.Body, parts.Results
+    begin, sample, observe, act, move, end = parts.functions
 
     @wp.kernel(enable_backward=False, module="unique")
-    def episode(
-        world: World,
-        policies: Body,
-        sample_at: wp.array(dtype=wp.int32),
-        seed: wp.int32,
-        samples: wp.array3d(dtype=wp.float32),
-        truth: wp.array2d(dtype=wp.float32),
-        fitness: wp.array(dtype=wp.float32),
-        area: wp.array(dtype=wp.int32),
-        length: wp.array(dtype=wp.int32),
-        failed: wp.array(dtype=wp.int32),
-    ):
+    def episode(world: World, policies: Body, results: Results, seed: wp.int32):
         row = wp.tid()
-        state = reset(world, seed)
-        slot = wp.int32(0)
-        t = wp.int32(0)
-        alive = wp.bool(True)
-        while alive:
-            if slot < sample_at.shape[0] and sample_at[slot] == t:
-                sample = measure(world, state)
-                for m in range(n_measures):
-                    samples[row, slot, m] = sample[m]
-                slot = slot + 1
-            action = act(policies, row, observe(world, state))
-            if wp.isfinite(wp.dot(action, action)):
-                state = step(world, state, action)
-                t = t + 1
-                alive = t < horizon and state.done == 0
-            else:  # parameters too large for float32
-                failed[row] = 1
-                alive = wp.bool(False)
-        last = measure(world, state)
-        for m in range(n_measures):
-            truth[row, m] = last[m]
-        while slot < sample_at.shape[0]:
-            for m in range(n_measures):
-                samples[row, slot, m] = last[m]
-            slot = slot + 1
-        reward = finish(world, state)
-        fitness[row] = reward.fitness
-        area[row] = reward.area
-        length[row] = t
+        a = begin(world, seed)
+        while a.alive:
+            a = sample(world, results, row, a)
+            a = move(world, a, act(policies, row, observe(world, a.state)))
+        end(world, results, row, a)
 
-    return FusedProgram(episode, world, body.load, horizon, n_measures)
+    return episode
+
+
+def _paired(parts: EpisodeParts) -> Any:
+    """Two episodes a thread, step by step side by side.
+
+    A step of a small world is one chain of dependent operations; a CPU core has room for a second
+    chain in the waits of the first, and runs the pair in little more than the time of one.
+    """
+    World, Body, Results = parts.World, parts.Body, parts.Results
+    begin, sample, observe, act, move, end = parts.functions
+
+    @wp.kernel(enable_backward=False, module="unique")
+    def episodes(world: World, policies: Body, results: Results, seed: wp.int32):
+        first = 2 * wp.tid()
+        second = wp.min(first + 1, results.fitness.shape[0] - 1)  # an odd one out runs twice
+        a = begin(world, seed)
+        b = begin(world, seed)
+        while a.alive or b.alive:
+            a = sample(world, results, first, a)
+            b = sample(world, results, second, b)
+            sight_a = observe(world, a.state)
+            sight_b = observe(world, b.state)
+            action_a = act(policies, first, sight_a)
+            action_b = act(policies, second, sight_b)
+            a = move(world, a, action_a)
+            b = move(world, b, action_b)
+        end(world, results, first, a)
+        end(world, results, second, b)
+
+    return episodes
+
+
+def _episode_parts(task: FusedTask, body: Program) -> EpisodeParts:
+    """An episode as Warp functions, for one task."""
+    World, State, Results = task.World, task.State, EpisodeResults
+    reset, observe, step = task.reset, task.observe, task.step
+    measure, finish = task.measure, task.finish
+    horizon, n_measures = task.facts.horizon, len(task.facts.measures)
+    Action = wp.types.vector(len(task.facts.action), wp.float32)
+
+    @wp.struct
+    class Episode:
+        state: State
+        t: wp.int32
+        slot: wp.int32  # samples taken
+        alive: wp.bool
+        failed: wp.int32
+
+    @wp.func
+    def begin(world: World, seed: wp.int32) -> Episode:
+        episode = Episode()
+        episode.state = reset(world, seed)
+        episode.alive = wp.bool(True)
+        return episode
+
+    @wp.func
+    def sample(world: World, results: Results, row: wp.int32, episode: Episode) -> Episode:
+        if episode.slot < results.sample_at.shape[0]:
+            if results.sample_at[episode.slot] == episode.t:
+                point = measure(world, episode.state)
+                for m in range(n_measures):
+                    results.samples[row, episode.slot, m] = point[m]
+                episode.slot = episode.slot + 1
+        return episode
+
+    @wp.func
+    def move(world: World, episode: Episode, action: Action) -> Episode:
+        if episode.alive:
+            if wp.isfinite(wp.dot(action, action)):
+                episode.state = step(world, episode.state, action)
+                episode.t = episode.t + 1
+                episode.alive = episode.t < horizon and episode.state.done == 0
+            else:  # parameters too large for float32
+                episode.failed = wp.int32(1)
+                episode.alive = wp.bool(False)
+        return episode
+
+    @wp.func
+    def end(world: World, results: Results, row: wp.int32, episode: Episode):
+        last = measure(world, episode.state)
+        for m in range(n_measures):
+            results.truth[row, m] = last[m]
+        for slot in range(episode.slot, results.sample_at.shape[0]):
+            for m in range(n_measures):
+                results.samples[row, slot, m] = last[m]
+        reward = finish(world, episode.state)
+        results.fitness[row] = reward.fitness
+        results.area[row] = reward.area
+        results.length[row] = episode.t
+        results.failed[row] = episode.failed
+
+    return EpisodeParts(
+        World, body.body, Results, (begin, sample, observe, body.act, move, end)
+    )

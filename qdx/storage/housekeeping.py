@@ -18,6 +18,7 @@ from qdx.storage.manifest import (
     encode,
     manifest_name,
     manifest_numbers,
+    mark_head,
     read_manifest,
 )
 from qdx.storage.snapshot import CONFIG
@@ -74,6 +75,7 @@ def begin(root: Path, config: bytes) -> tuple[Kept, Journal]:
     )
     data, checksum = encode(first)
     write_file(root / manifest_name(0), data)
+    mark_head(root, 0)
     fsync_folder(root)
     fsync_folder(root.absolute().parent)
     return Kept(first, checksum), journal
@@ -103,6 +105,7 @@ def clear_beyond(root: Path, kept: list[Kept]) -> None:
         OSError: A newer manifest cannot be removed, so going on could bring it back.
     """
     (root / "segments").mkdir(exist_ok=True)
+    mark_head(root, kept[-1].manifest.commit)
     remove_manifests(root, kept)
     if manifest_numbers(root)[0] != kept[-1].manifest.commit:
         raise OSError(errno.EACCES, "a damaged manifest cannot be removed", str(root))

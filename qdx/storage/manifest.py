@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from qdx.storage.segments import Schema
 FORMAT = 1
 KEPT = 3  # manifests: a damaged newest one costs one commit, and a slow reader finds its files
 _NAME = re.compile(r"manifest-(\d{8,})\.json")
+_HEAD_NAME = re.compile(r"head-(\d{8,})")
 _HEAD, _MIDDLE, _TAIL = b'{"manifest":', b',"sha256":"', b'"}\n'
 
 
@@ -90,6 +93,26 @@ def manifest_numbers(root: Path) -> list[int]:
     """The commits whose manifests lie in a run directory, newest first."""
     matches = [_NAME.fullmatch(path.name) for path in root.iterdir()]
     return sorted((int(m[1]) for m in matches if m), reverse=True)
+
+
+def head_number(root: Path) -> int:
+    """The newest commit there ever was, 0 where nothing tells."""
+    matches = [_HEAD_NAME.fullmatch(path.name) for path in root.iterdir()]
+    return max((int(m[1]) for m in matches if m), default=0)
+
+
+def mark_head(root: Path, commit: int) -> None:
+    """Say in a file's name which commit is the newest, so that its manifest is missed if it goes.
+
+    Done after the commit is on the disk and never flushed: the name may be older than the newest
+    manifest, not newer. Nothing else depends on it.
+    """
+    with suppress(OSError):
+        heads = [path for path in root.iterdir() if _HEAD_NAME.fullmatch(path.name)]
+        if not heads:
+            os.close(os.open(root / f"head-{commit:08d}", os.O_WRONLY | os.O_CREAT, 0o666))
+        for path in heads:
+            os.rename(path, root / f"head-{commit:08d}")
 
 
 def encode(manifest: Manifest) -> tuple[bytes, str]:

@@ -3,6 +3,7 @@
     config.yaml                       as the run was created
     segments/seg-*.safetensors        tables' deltas, merged now and then; the parts' arrays
     manifest-*.json                   the last three commits
+    head-*                            empty: which commit is the newest, should its manifest go
     journal.jsonl  timings.jsonl      one line a generation
     lock                              who writes
 
@@ -51,6 +52,7 @@ from qdx.storage.manifest import (
     encode,
     manifest_name,
     manifest_numbers,
+    mark_head,
     segment_name,
 )
 from qdx.storage.segments import Delta, check_delta, decode_tables, encode_states, encode_tables
@@ -190,6 +192,7 @@ class RunDirectory:
             )
             kept = self._put_manifest(manifest)
         self._kept = kept
+        mark_head(self.path, kept[-1].manifest.commit)
         remove_segments(self.path, kept)
 
     def close(self) -> None:

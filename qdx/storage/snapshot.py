@@ -19,6 +19,7 @@ from qdx.storage.journal import JOURNAL, parse_lines, read_journal
 from qdx.storage.manifest import (
     Kept,
     Manifest,
+    head_number,
     manifest_name,
     manifest_numbers,
     read_manifest,
@@ -110,8 +111,12 @@ def find(root: Path) -> Found:
         DamagedRunError: As `read`.
     """
     require_run(root)
+    head = head_number(root)  # before the manifests: a commit made in between must not be missed
     skipped: list[str] = []
-    for number in manifest_numbers(root):
+    numbers = manifest_numbers(root)
+    if head > numbers[0]:
+        skipped.append(f"{manifest_name(head)}: missing; commit {head} is passed over")
+    for number in numbers:
         if number == 0 and skipped:
             break  # the run before its first commit: falling back to nothing is a loss, no rescue
         try:
@@ -169,9 +174,9 @@ def check_config(root: Path, ref: FileRef) -> str:
     if got != ref.sha256:
         raise ConfigError(
             f"{root / CONFIG}: expected the {spaced(ref.size)} bytes the run was started with "
-            f"(sha256 {ref.sha256[:12]}…), got {spaced(len(data))} bytes (sha256 {got[:12]}…): edited "
-            "by hand or damaged. Put the original back; to change a key use `qdx resume DIR key=value` or "
-            "start a new run."
+            f"(sha256 {ref.sha256[:12]}…), got {spaced(len(data))} bytes (sha256 {got[:12]}…): "
+            "edited by hand or damaged. Put the original back; to change a key use "
+            "`qdx resume DIR key=value` or start a new run."
         )
     return data.decode()
 

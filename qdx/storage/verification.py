@@ -15,6 +15,7 @@ from qdx.storage.journal import JOURNAL, parse_lines, read_journal
 from qdx.storage.manifest import (
     Kept,
     Manifest,
+    head_number,
     manifest_name,
     manifest_numbers,
     read_manifest,
@@ -72,8 +73,9 @@ def _check_run(root: Path) -> Report:
         require_run(root)
     except DamagedRunError as error:
         return Report(damaged=[str(error)])
+    head = head_number(root)
     commits = manifest_numbers(root)
-    damaged: list[str] = []
+    damaged = [f"{manifest_name(head)}: missing"] if head > commits[0] else []
     kept: dict[int, Kept] = {}
     good: int | None = None
     verdicts: dict[FileRef, str] = {}
@@ -88,7 +90,7 @@ def _check_run(root: Path) -> Report:
             problems = _check_contents(root, kept[number].manifest)
             good = None if problems else number
         damaged += problems
-    if good == 0 and commits[0] != 0:
+    if good == 0 and max(head, commits[0]) != 0:
         good = None  # the empty run is no refuge, as in `find`
     damaged += _check_chain(kept)
     notes = _leftovers(root, list(kept.values())) + _missing(commits, kept)

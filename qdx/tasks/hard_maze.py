@@ -140,6 +140,7 @@ class HardMaze:
     """The task; it has no parameters."""
 
     World = Maze
+    State = MazeState
     reset = staticmethod(reset)
     observe = staticmethod(observe)
     step = staticmethod(step)

@@ -113,6 +113,7 @@ class Point:
     """The task; it has no parameters."""
 
     World = Square
+    State = PointState
     reset = staticmethod(reset)
     observe = staticmethod(observe)
     step = staticmethod(step)

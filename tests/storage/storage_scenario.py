@@ -118,8 +118,8 @@ def campaign(root: Path, committed: Callable[[int], None] = lambda commit: None)
     else:
         run, snapshot = RunDirectory.open(root)
         first = snapshot.commit
-    committed(first)
     with run:
+        committed(first)
         for commit in range(first + 1, N_COMMITS + 1):
             do_commit(run, commit)
             committed(commit)
