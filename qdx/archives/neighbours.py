@@ -13,298 +13,22 @@ never move cost what one does.
 from __future__ import annotations
 
 import importlib
-from bisect import bisect_left, insort
-from collections import Counter
-from typing import Protocol, final, runtime_checkable
+from typing import final
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, Shaped
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray as Array
 from scipy.spatial import cKDTree
 
+from qdx.archives.neighbours_places import NOBODY, Places, ranked
+from qdx.archives.neighbours_scan import Scan, scan
 from qdx.core.errors import ConfigError, ShapeError
 
 METHODS = ("auto", "tree", "brute", "torch")
-NOBODY = np.iinfo(np.int64).max  # sorts after every id; shown as -1
-GONE = 1e300  # squared norm of a place nobody is at; 0·GONE is 0 where 0·inf would be NaN
-BLOCK = 256  # places per matrix product: with BATCH queries it stays in a 1 MB cache
 BATCH = 384  # queries per pass
 
 
-# ---------------------------------------------------------------------------- every place looked at
-
-
-@runtime_checkable
-class Scan(Protocol):
-    """Proposes candidates by looking at every place."""
-
-    def __call__(
-        self,
-        points: Float32[Array, "N D"],
-        squares: Float64[Array, " N"],
-        queries: Float64[Array, "B D"],
-        k: int,
-        bound: Float64[Array, " B"],
-    ) -> Int64[Array, "B C"]:
-        """Rows of `points`, -1 for none, that hold the k nearest and all which may tie with them.
-
-        Called once per pass of queries. `squares` are the squared norms, GONE for rows to ignore;
-        `bound` is a squared distance within which k neighbours are already known, +inf for none.
-        """
-
-
-def reach(
-    worst: Float64[Array, " B"], query_squares: Float64[Array, " B"], dimension: int
-) -> Float64[Array, " B"]:
-    """The value of |p|² - 2x·p up to which a point may be as near as one whose value is `worst`.
-
-    Whatever the order of its additions, a float64 product errs by less than c (|x|² + |p|²) with
-    c = 4 (D + 4) eps (Higham, 2002, "Accuracy and Stability of Numerical Algorithms", §3.1), the
-    final distances included; and |p|² ≤ 2|x|² + 2s for a point p at squared distance
-    s = worst + |x|². The errors of p and of the point it rivals are together below 8c (|x|² + s).
-    """
-    error = 32 * (dimension + 4) * float(np.finfo(np.float64).eps)
-    farthest: Float64[Array, " B"] = np.maximum(worst + query_squares, 0.0)
-    within: Float64[Array, " B"] = worst + error * (query_squares + farthest)
-    return within
-
-
-def scan(
-    points: Float32[Array, "N D"],
-    squares: Float64[Array, " N"],
-    queries: Float64[Array, "B D"],
-    k: int,
-    bound: Float64[Array, " B"],
-) -> Int64[Array, "B C"]:
-    """Candidates by blocked matrix product: the groups of places whose minimum is within reach."""
-    n, dimension = points.shape
-    # A power of two: the work after the product goes as n/group + k·group.
-    group = 1 << int(np.clip(np.log2(max(n, 1) / k) / 2 - 1, 0, 4))
-    n_blocks = -(-n // BLOCK)
-    width = -(-n // (n_blocks * group))  # groups per block
-    minima = _group_minima(points, squares, queries, (n_blocks, group, width))
-    query_squares = np.einsum("bd,bd->b", queries, queries)
-    worst = bound - query_squares
-    if np.isinf(bound).any():
-        worst = np.minimum(worst, _kth_at_most(minima, k))
-    within = np.flatnonzero(minima <= reach(worst, query_squares, dimension))
-    groups, rows = np.divmod(within, len(queries))
-    by_row = np.argsort(rows, kind="stable")
-    table = _rectangle(groups[by_row], np.bincount(rows, minlength=len(queries)), -1)
-    # Group g of a block holds the places g, g + width, g + 2·width…: neighbours in time come apart.
-    base = table // width * (width * group) + table % width
-    members: Int64[Array, "B C"] = base[:, :, None] + np.arange(group) * width
-    members[(table < 0)[:, :, None] | (members >= n)] = -1
-    return members.reshape(len(queries), table.shape[1] * group)
-
-
-def _group_minima(
-    points: Float32[Array, "N D"],
-    squares: Float64[Array, " N"],
-    queries: Float64[Array, "B D"],
-    layout: tuple[int, int, int],
-) -> Float64[Array, "G B"]:
-    """Minimum of |p|² - 2x·p over each group of places, by the product [p, |p|²] [-2x, 1]ᵀ."""
-    n_blocks, group, width = layout
-    n, dimension = points.shape
-    weights = np.vstack([-2.0 * queries.T, np.ones(len(queries))])
-    block = np.zeros((group * width, dimension + 1))
-    product = np.empty((group * width, len(queries)))
-    minima = np.empty((n_blocks * width, len(queries)))
-    for index, start in enumerate(range(0, n, group * width)):  # one block of places at a time
-        some = points[start : start + group * width]
-        block[: len(some), :dimension] = some
-        block[: len(some), dimension] = squares[start : start + group * width]
-        block[len(some) :, dimension] = GONE
-        np.matmul(block, weights, out=product)
-        lowest = minima[index * width : (index + 1) * width]
-        np.minimum.reduce(product.reshape(group, width, -1), axis=0, out=lowest)
-    minima[-(-n // (group * width)) * width :] = np.inf  # even blocks may leave the last one empty
-    return minima
-
-
-def _kth_at_most(minima: Float64[Array, "G B"], k: int) -> Float64[Array, " B"]:
-    # The k-th smallest of minima over groups is not below the k-th smallest value; with 4k groups
-    # it is close to it, and 10 times cheaper than a partition of all.
-    fold = max(1, len(minima) // (4 * k))
-    n_coarse = len(minima) // fold
-    if n_coarse < k:
-        return np.full(minima.shape[1], np.inf)
-    coarse = minima[: fold * n_coarse].reshape(fold, n_coarse, -1).min(axis=0)
-    kth: Float64[Array, " B"] = np.partition(coarse, k - 1, axis=0)[k - 1]
-    return kth
-
-
-def _rectangle(
-    values: Shaped[Array, " T"], counts: Int64[Array, " B"], fill: int | float
-) -> Shaped[Array, "B C"]:
-    """Runs of `counts` values, one run a row, filled up."""
-    table = np.full((len(counts), int(counts.max(initial=0))), fill, values.dtype)
-    table[np.arange(table.shape[1]) < counts[:, None]] = values
-    return table
-
-
-# --------------------------------------------------------------------------------- where points are
-
-
-@final
-class Places:
-    """Distinct points, and the ids found at each."""
-
-    def __init__(self, dimension: int) -> None:
-        self.dimension, self.n, self.n_empty = dimension, 0, 0
-        self.points = np.empty((0, dimension), np.float32)
-        self.squares = np.empty(0, np.float64)  # squared norms, or GONE
-        self.counts = np.empty(0, np.int64)
-        self.first = np.empty(0, np.int64)  # the smallest id
-        self.of_id: dict[int, int] = {}
-        self._of_point: dict[bytes, int] = {}
-        self._crowds: dict[int, list[int]] = {}  # ids in order, where there are several
-
-    def add(self, ids: Int64[Array, " N"], points: Float32[Array, "N D"]) -> None:
-        """Lets points in; ConfigError, and nothing done, where an id is negative or not new."""
-        names = ids.tolist()
-        wrong = [i for i, times in Counter(names).items() if i < 0 or times > 1 or i in self.of_id]
-        if wrong:
-            raise ConfigError(
-                f"ids: expected new ids ≥ 0, each once, got {wrong[:5]}. Remove the old ones first."
-            )
-        points = np.ascontiguousarray(points + np.float32(0))  # -0.0 and 0.0 are one place
-        keys = points.view(f"V{4 * self.dimension}")[:, 0].tolist()
-        of_point = self._of_point
-        where = np.array([of_point.setdefault(key, len(of_point)) for key in keys], np.int64)
-        self._grow(len(of_point))
-        before = self.counts[where]
-        self.n_empty -= len(np.unique(where[(before == 0) & (where < self.n)]))  # come back
-        self.n = len(of_point)
-        self.points[where] = points
-        self.squares[where] = np.einsum("nd,nd->n", points, points, dtype=np.float64)
-        np.add.at(self.counts, where, 1)
-        self.of_id.update(zip(names, where.tolist(), strict=True))
-        alone = self.counts[where] == 1
-        self.first[where[alone]] = ids[alone]
-        for row in np.flatnonzero(~alone).tolist():  # few, or many at few places
-            self._join(int(where[row]), names[row], is_first=bool(before[row] == 0))
-
-    def _grow(self, n: int) -> None:
-        if n <= len(self.counts):
-            return
-        rows = max(n, 2 * len(self.counts)) - len(self.counts)
-        self.points = np.concatenate([self.points, np.zeros((rows, self.dimension), np.float32)])
-        self.squares = np.concatenate([self.squares, np.full(rows, GONE)])
-        self.counts = np.concatenate([self.counts, np.zeros(rows, np.int64)])
-        self.first = np.concatenate([self.first, np.full(rows, NOBODY)])
-
-    def _join(self, place: int, name: int, *, is_first: bool) -> None:
-        crowd = self._crowds.setdefault(place, [] if is_first else [int(self.first[place])])
-        insort(crowd, name)
-        self.first[place] = crowd[0]
-
-    def remove(self, ids: Int64[Array, " N"]) -> None:
-        """Takes points out; KeyError, and nothing done, where an id is unknown or given twice."""
-        names = ids.tolist()
-        unknown = [i for i, times in Counter(names).items() if times > 1 or i not in self.of_id]
-        if unknown:
-            raise KeyError(
-                f"ids: expected stored ids, each once, got {unknown[:5]}. Removed before?"
-            )
-        for name in names:  # a dict is asked id by id
-            place = self.of_id.pop(name)
-            self.counts[place] -= 1
-            crowd = self._crowds.get(place)
-            if crowd is None:
-                self.squares[place] = GONE
-                self.n_empty += 1
-                continue
-            del crowd[bisect_left(crowd, name)]
-            self.first[place] = crowd[0]
-            if len(crowd) == 1:
-                del self._crowds[place]
-
-    def contents(self) -> tuple[Int64[Array, " N"], Float32[Array, "N D"]]:
-        """All ids and their points."""
-        ids = np.fromiter(self.of_id.keys(), np.int64, len(self.of_id))
-        where = np.fromiter(self.of_id.values(), np.int64, len(self.of_id))
-        return ids, self.points[where]
-
-    def distances(
-        self, queries: Float64[Array, "B D"], members: Int64[Array, "B C"]
-    ) -> Float64[Array, "B C"]:
-        """Distance to each place, +inf where there is none or nobody is left.
-
-        Squares are added coordinate by coordinate: each step is rounded as IEEE 754 has it, so a
-        distance has the same bits on every machine and in every batch.
-        """
-        gaps = self.points.take(members, axis=0).astype(np.float64)
-        np.subtract(queries[:, None, :], gaps, out=gaps)
-        np.multiply(gaps, gaps, out=gaps)
-        total = gaps[:, :, 0].copy()
-        for axis in range(1, self.dimension):
-            total += gaps[:, :, axis]
-        np.sqrt(total, out=total)
-        total[(members < 0) | (self.counts.take(members) == 0)] = np.inf
-        return total
-
-    def nearest(
-        self, distances: Float64[Array, "B C"], members: Int64[Array, "B C"], k: int
-    ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
-        """The k nearest points at the places of each row: distances and ids."""
-        if distances.shape[1] > 2 * k:  # a partition is cheaper than a sort
-            near = distances <= np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
-            counts = near.sum(axis=1)
-            members = _rectangle(members[near], counts, -1)
-            distances = _rectangle(distances[near], counts, np.inf)
-        if self._crowds and (self.counts.take(members) > 1).any():
-            return ranked(*self._residents(distances, members, k), k)
-        return ranked(distances, np.where(np.isinf(distances), NOBODY, self.first.take(members)), k)
-
-    def _residents(
-        self, distances: Float64[Array, "B C"], members: Int64[Array, "B C"], k: int
-    ) -> tuple[Float64[Array, "B R"], Int64[Array, "B R"]]:
-        """The smallest k ids of each place which has fewer than k points strictly nearer."""
-        order = np.argsort(distances, axis=1)
-        distances = np.take_along_axis(distances, order, 1)
-        members = np.take_along_axis(members, order, 1)
-        counts = np.where(np.isinf(distances), 0, np.minimum(self.counts[members], k))
-        nearer = np.cumsum(counts, axis=1) - counts
-        nearer[:, 1:][distances[:, 1:] == distances[:, :-1]] = 0  # tied with the one before…
-        nearer = np.maximum.accumulate(nearer, axis=1)  # …so it has as many nearer
-        counts[nearer >= k] = 0
-        places, repeats, totals = members.ravel(), counts.ravel(), counts.sum(axis=1)
-        rank = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-        flat = np.repeat(places, repeats)
-        ids = self.first[flat]
-        crowded, which = np.unique(flat[rank > 0], return_inverse=True)
-        roll = np.full((len(crowded), k), NOBODY)
-        for row, place in enumerate(crowded.tolist()):  # crowds are lists of unequal length
-            crowd = self._crowds[place][:k]
-            roll[row, : len(crowd)] = crowd
-        ids[rank > 0] = roll[which, rank[rank > 0]]
-        filled = np.arange(totals.max()) < totals[:, None]
-        all_ids, all_distances = np.full(filled.shape, NOBODY), np.full(filled.shape, np.inf)
-        all_ids[filled], all_distances[filled] = ids, np.repeat(distances.ravel(), repeats)
-        return all_distances, all_ids
-
-
-def ranked(
-    distances: Float64[Array, "B C"], ids: Int64[Array, "B C"], k: int
-) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
-    """The first k of each row by distance, then id."""
-    if not (distances[:, 1:] > distances[:, :-1]).all():
-        order = np.argsort(distances, axis=1)
-        distances = np.take_along_axis(distances, order, 1)
-        ids = np.take_along_axis(ids, order, 1)
-        tied = (distances[:, 1:] == distances[:, :-1]) & (ids[:, 1:] < ids[:, :-1])
-        rows = np.flatnonzero(tied.any(axis=1))
-        order = np.lexsort((ids[rows], distances[rows]), axis=1)  # distances are in order already
-        ids[rows] = np.take_along_axis(ids[rows], order, 1)
-    return distances[:, :k], ids[:, :k]
-
-
-# ------------------------------------------------------------------------------------- the KD-tree
-
-
-# ms for 300 queries, k = 15, by tree / by scan (EPYC with AVX-512, 1 thread, scipy 1.17, numpy 2.4):
+# ms for 300 queries, k = 15, by tree / by scan (EPYC with AVX-512, 1 thread, scipy 1.17):
 #           uniform points, the worst for a tree        a 3-D surface folded into D
 #   D \ n     1 000        10 000        100 000          1 000       10 000      100 000
 #   2       0.6 / 1.5     0.7 / 3.7     0.9 / 23        0.6 / 1.5   0.7 / 3.7    0.8 / 22
@@ -345,9 +69,6 @@ def climb(
         clear = (distances < distances[:, -1:] * (1 - 1e-9)) & (counts.take(members) > 0)
         rows, width = rows[clear.sum(axis=1) < k], min(2 * width, tree.n)
     return table
-
-
-# ---------------------------------------------------------------------------------------- the index
 
 
 @final
@@ -497,9 +218,6 @@ def _check(points: Float32[Array, "N D"], dimension: int) -> None:
         raise ConfigError(
             "points: expected finite coordinates, got NaN or inf. Leave failed rows out."
         )
-
-
-# -------------------------------------------------------------------------------- neighbour lists
 
 
 def among(

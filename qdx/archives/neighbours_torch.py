@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray as Array
 
-from qdx.archives.neighbours import reach
+from qdx.archives.neighbours_scan import reach
 
 CELLS = 2**27  # entries of one product: 1 GiB of float64
 
 
 @final
 class TorchScan:
-    """A `qdx.archives.neighbours.Scan` on a device, which keeps a copy of the points there.
+    """A `qdx.archives.neighbours_scan.Scan` on a device, which keeps a copy of the points there.
 
     The rows it has seen must not move: a new set of places needs a new scan.
 

@@ -222,6 +222,7 @@ def evaluations_of(columns: Columns, space: int) -> Evaluations:
             },
             columns["failed"],
             columns["reward_area"],
+            np.where(columns["failed"], "failed", ""),
         ),
         Described(columns["descriptor"], columns.get("surprise"), space),
     )

@@ -69,6 +69,7 @@ class Outcomes:
         observations: What the observer kept, by name.
         failed: The episode has no valid result.
         reward_area: Index of the rewarded goal, -1 for none.
+        reason: Why a row failed; empty where it did not.
     """
 
     fitness: Float32[Array, " B"]
@@ -77,6 +78,7 @@ class Outcomes:
     observations: Mapping[str, Shaped[Array, "B ..."]]
     failed: Bool[Array, " B"]
     reward_area: Int8[Array, " B"]
+    reason: Shaped[Array, " B"]
 
     def __len__(self) -> int:
         return len(self.fitness)
@@ -126,6 +128,27 @@ class Verdict:
 
     def __len__(self) -> int:
         return len(self.status)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the journal: what a generation did and where the campaign stands. No times.
+
+    Attributes:
+        generation: Counted from 1.
+        evaluations: Episodes so far.
+        metrics: Coverage, best fitness and the like, over everything so far.
+        archives: Per archive its counts, and the verdicts of this generation.
+        failures: Id and reason of the first failed rows of this generation.
+        space: Version of the behaviour space at the end of the generation.
+    """
+
+    generation: int
+    evaluations: int
+    metrics: Json
+    archives: dict[str, Json]
+    failures: list[Json]
+    space: int
 
 
 class State(NamedTuple):

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from qdx.core.errors import InterruptedRun
 from qdx.core.protocols import Executor, Rollout
 from qdx.core.types import Genomes, Outcomes
 
+POLL_S = 0.25  # how often a waiting campaign looks whether it was asked to stop
 
-def evaluate(executor: Executor, rollout: Rollout, genomes: Genomes) -> Outcomes:
-    """Submit one batch and wait for it."""
+
+def evaluate(
+    executor: Executor, rollout: Rollout, genomes: Genomes, *, stopping: Callable[[], bool]
+) -> Outcomes:
+    """Submit one batch and wait for it.
+
+    Raises:
+        InterruptedRun: `stopping` became true; the batch is abandoned, nothing was told.
+        RolloutError: A shard could not be evaluated at all.
+    """
     ticket = executor.submit(rollout, genomes)
     finished: dict[int, Outcomes] = {}
     while ticket not in finished:
-        finished |= executor.collect()
+        if stopping():
+            raise InterruptedRun("asked to stop")
+        finished |= executor.collect(POLL_S)
     return finished[ticket]

@@ -56,10 +56,12 @@ class FusedRollout:
         invalid = ~np.isfinite(genes).all(axis=1)
         safe = np.where(invalid[:, None], np.float32(0), genes)
         ends = _launch(self, safe)
-        return self._outcomes(ends, failed=invalid | ends.failed)
+        return self._outcomes(ends, invalid)
 
-    def _outcomes(self, ends: "Ends", failed: Bool[Array, " B"]) -> Outcomes:
+    def _outcomes(self, ends: "Ends", invalid: Bool[Array, " B"]) -> Outcomes:
+        failed = invalid | ends.failed
         fitness = np.where(failed, np.float32(np.nan), ends.fitness)
+        overflow = np.where(ends.failed, "the policy's output is not finite", "")
         return Outcomes(
             fitness=fitness,
             length=ends.length,
@@ -67,6 +69,7 @@ class FusedRollout:
             observations=self.observer.observations(ends.samples),
             failed=failed,
             reward_area=np.where(failed, -1, ends.area).astype(np.int8),
+            reason=np.where(invalid, "genes are not finite", overflow),
         )
 
 

@@ -87,7 +87,7 @@ def _check_run(root: Path) -> Report:
             continue
         problems = _check_files(root, kept[number].manifest, verdicts=verdicts)
         if not problems and good is None:
-            problems = _check_contents(root, kept[number].manifest)
+            problems = _contents_problems(root, kept[number].manifest)
             good = None if problems else number
         damaged += problems
     if good == 0 and max(head, commits[0]) != 0:
@@ -121,6 +121,13 @@ def _checksum_problem(root: Path, ref: FileRef) -> str:
     except Damage as damage:
         return str(damage)
     return ""
+
+
+def _contents_problems(root: Path, manifest: Manifest) -> list[str]:
+    try:
+        return _check_contents(root, manifest)
+    except Damage as damage:  # gone since its checksum was taken: the campaign goes on
+        return [str(damage)]
 
 
 def _check_contents(root: Path, manifest: Manifest) -> list[str]:

@@ -44,7 +44,7 @@ def equal(got, expected):
 
 
 def cloud(rng, n, dimension, kind):
-    """Points as archives hold them: spread, on a grid, mostly coinciding, far from 0, nearly tied."""
+    """Points as archives hold them: spread, on a grid, coinciding, far from 0, nearly tied."""
     if kind == "grid":
         points = rng.integers(-2, 3, (n, dimension))
     elif kind == "still":

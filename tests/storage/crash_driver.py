@@ -2,8 +2,9 @@
 
     crash_driver.py FOLDER STRIDE OFFSET
 
-For each kill point n of the chosen ones, `FOLDER/n` is left as it was when a first process died at its n-th operation and a
-second one, that went on, at one of its own. One JSON line each says what the last process to commit had been told.
+For each kill point n of the chosen ones, `FOLDER/n` is left as it was when a first process died at
+its n-th operation and a second one, that went on, at one of its own. One JSON line each says what
+the last process to commit had been told.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def main(folder: Path, stride: int, offset: int) -> None:
         root = folder / str(deadly)
         first, killed = child(root, deadly)
         second, _ = child(root, 1 + deadly * 7 % 60)
-        print(json.dumps({"root": str(root), "told": max(first, second)}))
+        sys.stdout.write(json.dumps({"root": str(root), "told": max(first, second)}) + "\n")
         deadly += stride
 
 

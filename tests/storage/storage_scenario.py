@@ -1,4 +1,4 @@
-"""A small campaign that is the same each time, and what must be read back after each of its commits."""
+"""A small campaign, the same each time, and what must be read back after each commit."""
 
 from __future__ import annotations
 

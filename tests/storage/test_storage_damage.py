@@ -1,4 +1,4 @@
-"""Any file that is truncated, flipped in one bit or missing is found and named; what survives is read."""
+"""Any file truncated, flipped in one bit or missing is named; what survives is read."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_damaged_base_leaves_nothing_good(finished: Path, damage: Callable[[Pa
 @damages
 def test_a_damaged_journal_is_found(finished: Path, damage: Callable[[Path], None]) -> None:
     damage(finished / "journal.jsonl")
-    with pytest.raises(DamagedRunError, match="journal.jsonl"):
+    with pytest.raises(DamagedRunError, match=r"journal\.jsonl"):
         read(finished)
 
 
@@ -168,7 +168,7 @@ def test_a_config_edited_by_hand_is_refused(finished: Path) -> None:
 def test_a_missing_config_is_damage(finished: Path) -> None:
     (finished / "config.yaml").unlink()
     for function in (read, RunDirectory.open, read_config):
-        with pytest.raises(DamagedRunError, match="config.yaml: missing"):
+        with pytest.raises(DamagedRunError, match=r"config\.yaml: missing"):
             function(finished)
 
 

@@ -1,7 +1,8 @@
 """A power cut leaves what was flushed, and that is a whole commit.
 
-A kill keeps the page cache; a power cut does not. The file operations of the scenario are recorded with what a disk may have kept
-of them at worst, in two ways: names become durable with the flush of their folder, or at once and before the bytes they name.
+A kill keeps the page cache; a power cut does not. The file operations of the scenario are recorded
+with what a disk may have kept of them at worst, in two ways: names become durable with the flush of
+their folder, or at once and before the bytes they name.
 """
 
 from __future__ import annotations
@@ -85,6 +86,15 @@ def record(patch: pytest.MonkeyPatch, disk: Disk, check: Callable[[], None]) -> 
 
         return call
 
+    real_open = os.open
+
+    def opening(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        fd = real_open(path, flags, *args, **kwargs)
+        if flags & os.O_TRUNC:  # a new file, perhaps with the inode of one that is gone
+            disk.bytes.pop(os.fstat(fd).st_ino, None)
+        return fd
+
+    patch.setattr(os, "open", opening)
     patch.setattr(os, "fsync", wrap(os.fsync, disk.flush))
     for name in ("replace", "rename", "link", "unlink", "mkdir"):
         patch.setattr(os, name, wrap(getattr(os, name), lambda *_: disk.renamed()))

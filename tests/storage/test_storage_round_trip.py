@@ -200,11 +200,11 @@ def test_the_config_is_kept_to_the_byte(tmp_path: Path) -> None:
 
 
 def test_a_used_directory_is_refused(run: RunDirectory, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="found a run. Go on with it by `qdx resume"):
+    with pytest.raises(ConfigError, match=r"found a run\. Go on with it by `qdx resume"):
         RunDirectory.create(run.path, "")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("")
-    with pytest.raises(ConfigError, match="found 'thesis.txt'"):
+    with pytest.raises(ConfigError, match=r"found 'thesis\.txt'"):
         RunDirectory.create(tmp_path / "other", "")
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.txt"]
 

@@ -1,0 +1,224 @@
+"""A run as it lies on disk: its config, its commit, and what both say. Never locks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import yaml
+from jaxtyping import Int64
+from numpy import ndarray as Array
+
+from qdx.assembly.config import SAFE_ON_RESUME, Config, changed, check, load
+from qdx.assembly.parts import build_task
+from qdx.core.errors import ConfigError
+from qdx.core.records import Records
+from qdx.core.types import Evaluations, Json
+from qdx.metrics.coverage import cell_index, uniformity
+from qdx.metrics.tally import Tally
+from qdx.storage import Snapshot, read, read_config, read_timings
+
+
+@final
+@dataclass(frozen=True)
+class StoredRun:
+    """One commit of a run.
+
+    Attributes:
+        path: The run directory.
+        config: As the run goes on with, overrides of a resume included.
+        created: The resolved config it was created with.
+        snapshot: The newest commit that verifies.
+    """
+
+    path: Path
+    config: Config
+    created: Json
+    snapshot: Snapshot
+
+    @classmethod
+    def open(cls, path: str | Path) -> StoredRun:
+        """Read a run.
+
+        Raises:
+            ConfigError: No run there, or one of a newer format.
+            DamagedRunError: No commit verifies.
+        """
+        snapshot = read(path)
+        created = yaml.safe_load(read_config(path))
+        overrides = snapshot.meta.get("overrides", [])
+        return cls(Path(path), load(created, overrides), created, snapshot)
+
+    def archive_ids(self, name: str | None = None) -> Int64[Array, " N"]:
+        """Ids of the members of an archive, or of all archives, ascending."""
+        names = self.archive_names() if name is None else [name]
+        tables = [self.snapshot.tables.get(f"archives/{n}", {}).get("id") for n in names]
+        found = [ids for ids in tables if ids is not None]
+        return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+    def archive_names(self) -> list[str]:
+        """Names of the archives, sorted."""
+        return sorted(self.config.archives)
+
+    def evaluations(self, ids: Int64[Array, " R"]) -> Evaluations:
+        """Everything that is stored of some ids.
+
+        Raises:
+            ConfigError: An id that the run does not hold.
+        """
+        store = Records()
+        columns = self.snapshot.tables.get("records")
+        held = set(columns["id"].tolist()) if columns else set()
+        missing = [i for i in ids.tolist() if i not in held]
+        if missing or not columns:
+            raise ConfigError(
+                f"id: expected an individual that {self.path} still holds, got "
+                f"{missing[0] if missing else 'none'}. `qdx export` lists them."
+            )
+        store.load(columns)
+        store.space = self.space
+        return store.evaluations(ids)
+
+    @property
+    def space(self) -> int:
+        """Version of the behaviour space."""
+        state = self.snapshot.states.get("records")
+        return int(state.json["space"]) if state else 0
+
+    def best(self) -> int:
+        """Id of the fittest archived individual, the oldest of equals.
+
+        Raises:
+            ConfigError: The archives are empty.
+        """
+        ids = self.archive_ids()
+        if not len(ids):
+            raise ConfigError(f"{self.path}: the archives are empty; there is no best yet.")
+        fitness = self.evaluations(ids).outcomes.fitness
+        return int(ids[np.argmax(fitness)])
+
+    def tally(self) -> Tally:
+        """The running count at the commit."""
+        tally = Tally(build_task(self.config).facts)
+        if "tally" in self.snapshot.states:
+            tally.restore(self.snapshot.states["tally"])
+        return tally
+
+    def summary(self) -> Json:
+        """What `qdx inspect --json` prints."""
+        facts = build_task(self.config).facts
+        metrics, meta = self.tally().metrics(), self.snapshot.meta
+        wall_s = sum(self.seconds_by_generation().values())
+        kept = self.archive_ids()
+        truth = self.evaluations(kept).outcomes.truth if len(kept) else np.zeros((0, 1), np.float32)
+        cells = cell_index(truth, facts.bounds, facts.bins) if len(kept) else np.zeros(0, np.int64)
+        ceiling = build_task(self.config).ceiling()
+        tally = self.tally().state()
+        size = int(np.prod(facts.bins))
+        names = {goal.name: i for i, goal in enumerate(facts.goals)}
+        last = self.snapshot.journal[-1] if self.snapshot.journal else {"archives": {}}
+        return {
+            "name": self.config.campaign.name,
+            "path": str(self.path),
+            "task": self.config.task.kind,
+            "searcher": self.config.searcher.kind,
+            "seed": self.config.campaign.seed,
+            "status": meta.get("status", "created"),
+            "generation": metrics["generation"],
+            "evaluations": metrics["evaluations"],
+            "budget": self.config.campaign.budget,
+            "archive_size": len(kept),
+            "archives": last["archives"],
+            "rewarding_size": len(self.archive_ids("rewarding"))
+            if "rewarding" in self.config.archives
+            else 0,
+            "coverage": metrics["coverage"],
+            "coverage_all": metrics["coverage_all"],
+            "coverage_archive": len(np.unique(cells[cells >= 0])) / size,
+            "coverage_ceiling": ceiling.coverage if ceiling else None,
+            "uniformity": uniformity(tally.arrays["visits"]),
+            "qd_score": metrics["qd_score"],
+            "best_fitness": metrics["best_fitness"],
+            "best_by_area": {name: metrics["best_by_area"][i] for name, i in names.items()},
+            "rewarded": {name: metrics["rewarded"][i] for name, i in names.items()},
+            "failed": metrics["failed"],
+            "truth_outside": metrics["truth_outside"],
+            "wall_s": round(wall_s, 3),
+            "evaluations_per_s": round(metrics["evaluations"] / wall_s, 1) if wall_s else None,
+            "space_version": self.space,
+            "device": meta.get("environment", {}).get("device"),
+            "versions": meta.get("environment", {}).get("versions", {}),
+            "commit": self.snapshot.commit,
+            "skipped": self.snapshot.skipped,
+            "digest": self.digest(),
+            "state_digest": self.state_digest(),
+        }
+
+    def seconds_by_generation(self) -> dict[int, float]:
+        """Wall seconds of each committed generation, its last run where it was repeated."""
+        end = self.snapshot.meta.get("generation", 0)
+        return {
+            line["generation"]: line["wall"]
+            for line in read_timings(self.path)
+            if line["generation"] <= end
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of the archives: ids, genes, descriptors and fitness in id order."""
+        sha = hashlib.sha256()
+        for name in self.archive_names():
+            sha.update(name.encode())
+            ids = self.archive_ids(name)
+            if len(ids):
+                e = self.evaluations(ids)
+                columns = (ids, e.genomes.genes, e.described.descriptors, e.outcomes.fitness)
+                for array in columns:
+                    _feed(sha, array)
+        return sha.hexdigest()
+
+    def state_digest(self) -> str:
+        """SHA-256 of every part's state, all held rows, the archives' order and the journal."""
+        sha = hashlib.sha256()
+        for part, state in sorted(self.snapshot.states.items()):
+            sha.update(f"{part}{json.dumps(state.json, sort_keys=True)}".encode())
+            for name, array in sorted(state.arrays.items()):
+                sha.update(name.encode())
+                _feed(sha, array)
+        for table, columns in sorted(self.snapshot.tables.items()):
+            order = np.argsort(columns["id"]) if table == "records" else slice(None)
+            for name, array in sorted(columns.items()):
+                sha.update(f"{table}/{name}".encode())
+                _feed(sha, array[order])
+        sha.update(json.dumps(self.snapshot.journal, sort_keys=True).encode())
+        return sha.hexdigest()
+
+
+def with_overrides(stored: StoredRun, overrides: Sequence[str]) -> tuple[Config, list[str]]:
+    """The config a resume goes on with, and all overrides since the run was created.
+
+    Raises:
+        ConfigError: An override changes what the run is.
+    """
+    kept = [*stored.snapshot.meta.get("overrides", []), *overrides]
+    config = load(stored.created, kept)
+    now: Mapping[str, object] = config.resolved()
+    before = check(stored.created).resolved()
+    unsafe = [k for k in changed(before, dict(now)) if k.split(".")[0] not in SAFE_ON_RESUME]
+    if unsafe:
+        raise ConfigError(
+            f"{', '.join(unsafe)}: cannot change in a run that has begun; only "
+            f"{', '.join(SAFE_ON_RESUME)} can. Start a new run instead."
+        )
+    return config, kept
+
+
+def _feed(sha: hashlib._Hash, array: Array) -> None:
+    """An array with its shape, in a byte order of its own."""
+    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    sha.update(f"{little.dtype.str}{little.shape}".encode())
+    sha.update(little.tobytes())

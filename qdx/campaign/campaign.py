@@ -1,0 +1,274 @@
+"""A campaign: the parts, the run directory, and the moments at which one goes into the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from jaxtyping import Int64
+from numpy import ndarray as Array
+
+from qdx.assembly.config import Config, load
+from qdx.assembly.environment import environment
+from qdx.assembly.parts import Parts, build
+from qdx.assembly.stored import StoredRun, with_overrides
+from qdx.campaign import loop
+from qdx.campaign.stopwatch import Stopwatch
+from qdx.core.errors import InterruptedRun, RolloutError
+from qdx.core.types import Described, Evaluations, Json, Outcomes, Record, State, Status, Verdict
+from qdx.storage import Delta, RunDirectory, Snapshot
+
+SHOWN_FAILURES = 5  # failed rows a journal line names
+
+
+@final
+class Campaign:
+    """One search, from its config to its run directory.
+
+        with Campaign(config) as campaign:
+            while not campaign.is_finished():
+                record = campaign.step()
+
+    A killed campaign goes on from its last commit with `Campaign.resume(path)`.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Mapping[str, Any] | Config,
+        out: str | Path | None = None,
+        *,
+        overrides: Sequence[str] = (),
+    ) -> None:
+        """Begin a campaign in a new directory.
+
+        Args:
+            config: A YAML file, a mapping, or a config already loaded.
+            out: The run directory; archives/<name>-<seed> where not given.
+            overrides: `key=value` on top of the config.
+
+        Raises:
+            ConfigError: The config is wrong or the directory is in use.
+        """
+        resolved = config if isinstance(config, Config) else load(config, overrides)
+        parts = build(resolved)
+        c = resolved.campaign
+        path = Path(out) if out is not None else Path("archives") / f"{c.name}-{c.seed}"
+        self._begin(parts, RunDirectory.create(path, resolved.text()), overrides=[])
+
+    @classmethod
+    def resume(cls, path: str | Path, overrides: Sequence[str] = ()) -> Campaign:
+        """Go on from the last commit.
+
+        Raises:
+            ConfigError: No run there, or an override changes what the run is.
+            LockedRunError: Another process runs it.
+            DamagedRunError: No commit verifies.
+        """
+        stored = StoredRun.open(path)  # refuses before the lock is taken
+        config, kept = with_overrides(stored, overrides)
+        parts = build(config)
+        directory, snapshot = RunDirectory.open(path)
+        campaign = cls.__new__(cls)
+        campaign._begin(parts, directory, overrides=kept)
+        campaign._restore(snapshot)
+        campaign.skipped = snapshot.skipped
+        return campaign
+
+    def _begin(self, parts: Parts, directory: RunDirectory, *, overrides: list[str]) -> None:
+        self.config = parts.config
+        self.task = parts.task
+        self.path = directory.path
+        self.skipped: list[str] = []
+        self._stopwatch = watch = Stopwatch()
+        self.searcher = watch.wrap("searcher", parts.searcher)
+        self.executor = watch.wrap("executor", parts.executor)
+        self.descriptor = watch.wrap("descriptor", parts.descriptor)
+        self.records = watch.wrap("records", parts.records)
+        self.archives = {n: watch.wrap(f"archive.{n}", a) for n, a in parts.archives.items()}
+        self.tally = watch.wrap("tally", parts.tally)
+        self.rollout = parts.rollout
+        self._directory = directory
+        self._overrides = overrides
+        self._is_stopping = False
+        self._on_record: Callable[[Record], None] = lambda record: None
+        self._committed_generation = 0
+        self._committed_at = time.monotonic()
+
+    def __enter__(self) -> Campaign:
+        """The campaign itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close, whatever happened."""
+        self.close()
+
+    def run(self, on_record: Callable[[Record], None] | None = None) -> None:
+        """Run to the end of the budget.
+
+        A campaign that stops early commits what it has first, unless the machine failed.
+
+        Args:
+            on_record: Called with each generation's record.
+
+        Raises:
+            InterruptedRun: `stop` was called.
+            RolloutError: Too many episodes failed.
+            MachineError: The disk did not take a commit; the last one stands.
+        """
+        self._on_record = on_record or self._on_record
+        try:
+            loop.run(self)
+        except InterruptedRun as error:
+            self.commit("interrupted")
+            raise InterruptedRun(self._where("interrupted")) from error
+        except RolloutError as error:
+            self.commit("failed")
+            raise RolloutError(f"{error} {self._where('stopped')}") from error
+
+    def step(self) -> Record:
+        """One generation, journalled, and committed when due."""
+        record = loop.generation(self)
+        self.journal(record)
+        if self.is_finished():
+            self.commit("finished")
+        elif self.is_commit_due():
+            self.commit("running")
+        return record
+
+    def stop(self) -> None:
+        """Ask a running campaign to commit and end; safe from a signal handler."""
+        self._is_stopping = True
+
+    def close(self) -> None:
+        """Let workers and directory go; what was not committed is forgotten."""
+        self.executor.close()
+        self._directory.close()
+
+    def is_finished(self) -> bool:
+        """Whether the budget is spent."""
+        return bool(self.tally.evaluations >= self.config.campaign.budget)
+
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._is_stopping
+
+    def is_commit_due(self) -> bool:
+        """Whether enough generations or seconds have passed since the last commit."""
+        rhythm = self.config.checkpoint
+        return (
+            self.tally.generation - self._committed_generation >= rhythm.generations
+            or time.monotonic() - self._committed_at >= rhythm.seconds
+        )
+
+    def refuse_failures(self, outcomes: Outcomes) -> None:
+        """Stop when more of a generation failed than the config tolerates.
+
+        Raises:
+            RolloutError: Says how many and why.
+        """
+        share = float(outcomes.failed.mean()) if len(outcomes) else 0.0
+        if share > self.config.campaign.max_failed_fraction:
+            reason = str(outcomes.reason[outcomes.failed][0])
+            raise RolloutError(
+                f"max_failed_fraction: expected at most {self.config.campaign.max_failed_fraction} "
+                f"of a generation to fail, got {share:.2f} (first reason: {reason})."
+            )
+
+    def learn(self, lesson: Int64[Array, " L"]) -> None:
+        """Move the behaviour space and give everything that is held its new descriptor."""
+        self.descriptor.learn(self.records.evaluations(lesson).outcomes.observations)
+        self.records.redescribe(self.descriptor.describe)
+        for archive in self.archives.values():
+            archive.redescribe(self._describe)
+        self.searcher.redescribe(self._describe)
+
+    def record(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> Record:
+        """The journal line of a generation."""
+        failed = evaluations.outcomes.failed
+        ids, reasons = evaluations.genomes.ids[failed], evaluations.outcomes.reason[failed]
+        metrics = self.tally.metrics()
+        archives = {
+            name: archive.report() | _counts(verdicts.get(name))
+            for name, archive in self.archives.items()
+        }
+        return Record(
+            generation=metrics.pop("generation"),
+            evaluations=metrics.pop("evaluations"),
+            metrics=metrics,
+            archives=archives,
+            failures=[
+                {"id": int(i), "reason": str(r)}
+                for i, r in zip(ids[:SHOWN_FAILURES], reasons[:SHOWN_FAILURES], strict=True)
+            ],
+            space=evaluations.described.space,
+        )
+
+    def journal(self, record: Record) -> None:
+        """Append a record and its timings."""
+        self._directory.append(vars(record))
+        seconds = self._stopwatch.lap()
+        self._directory.time({"generation": record.generation, "at": time.time(), **seconds})
+        self._on_record(record)
+
+    def commit(self, status: str) -> None:
+        """Make everything so far durable, or nothing; only what is new is written."""
+        changes = self.records.changes()
+        deltas = {"records": Delta(changes.added, changes.removed, changes.reset)}
+        for name, archive in self.archives.items():
+            members = archive.changes()
+            deltas[f"archives/{name}"] = Delta({"id": members.added}, members.removed)
+        self._directory.commit(self._states(), deltas, self._meta(status))
+        for part in (self.records, *self.archives.values()):
+            part.committed()
+        self._committed_generation = self.tally.generation
+        self._committed_at = time.monotonic()
+
+    def _describe(self, ids: Int64[Array, " B"]) -> Described:
+        described: Described = self.records.evaluations(ids).described
+        return described
+
+    def _states(self) -> dict[str, State]:
+        return {
+            "searcher": self.searcher.state(),
+            "descriptor": self.descriptor.state(),
+            "tally": self.tally.state(),
+            "records": State({}, {"space": self.records.space}),
+            **{f"archives/{name}": a.state() for name, a in self.archives.items()},
+        }
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        if not snapshot.commit:
+            return
+        self.records.load(snapshot.tables["records"])
+        self.records.space = snapshot.states["records"].json["space"]
+        for name, archive in self.archives.items():
+            archive.load(snapshot.tables[f"archives/{name}"]["id"])
+            archive.restore(snapshot.states[f"archives/{name}"])
+        for part in ("searcher", "descriptor", "tally"):
+            getattr(self, part).restore(snapshot.states[part])
+        self._committed_generation = self.tally.generation
+
+    def _meta(self, status: str) -> Json:
+        return {
+            "status": status,
+            "generation": self.tally.generation,
+            "evaluations": self.tally.evaluations,
+            "overrides": self._overrides,
+            "environment": environment(self.config),
+        }
+
+    def _where(self, what: str) -> str:
+        return (
+            f"{self.path}: {what} after {self.tally.evaluations} evaluations, which are safe. "
+            f"Go on with: qdx resume {self.path}"
+        )
+
+
+def _counts(verdict: Verdict | None) -> Json:
+    """How many rows an archive refused, improved and added in a generation."""
+    status = [] if verdict is None else verdict.status.tolist()
+    return {s.name.lower(): status.count(s) for s in Status}
+
+

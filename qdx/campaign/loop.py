@@ -1,0 +1,41 @@
+"""The loop: the table of contents of the project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qdx.core.types import Evaluations, Record, take
+from qdx.executors.evaluate import evaluate
+
+if TYPE_CHECKING:
+    from qdx.campaign.campaign import Campaign
+
+
+def generation(c: Campaign) -> Record:
+    """ask → evaluate → describe → admit → add → tell → (lesson → learn → redescribe) → count."""
+    genomes = c.searcher.ask()
+    outcomes = evaluate(c.executor, c.rollout, genomes, stopping=c.is_stopping)
+    c.refuse_failures(outcomes)
+    described = c.descriptor.describe(outcomes.observations, outcomes.failed)
+    evaluations = Evaluations(genomes, outcomes, described)
+    c.records.add(evaluations)
+    admitted = c.searcher.admit(evaluations)
+    verdicts = {
+        name: c.archives[name].add(take(evaluations, rows)) for name, rows in admitted.items()
+    }
+    c.searcher.tell(evaluations, verdicts)
+    lesson = c.searcher.lesson()
+    if lesson is not None:
+        c.learn(lesson)
+    c.records.sweep()
+    c.tally.count(evaluations)
+    return c.record(evaluations, verdicts)
+
+
+def run(c: Campaign) -> None:
+    """Generations until the budget is spent: journal each, commit when due."""
+    while not c.is_finished():
+        c.journal(generation(c))
+        if c.is_commit_due():
+            c.commit("running")
+    c.commit("finished")
