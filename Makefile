@@ -9,8 +9,9 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: .venv/ready   ## Novelty Search on HardMaze, 30 000 evaluations, into archives/hard_maze-<seed>
-	$(BIN)/qdx run configs/hard_maze.yaml --fresh
+demo: .venv/ready   ## Novelty Search on HardMaze, 30 000 evaluations, into archives/demo
+	rm -rf archives/demo
+	$(BIN)/qdx run configs/hard_maze.yaml --out archives/demo
 
 test: .venv/ready   ## everything, the slow tests too
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from numpy import ndarray as Array
 
 from qdx.assembly.config import Config, load
-from qdx.assembly.environment import environment
+from qdx.assembly.environment import differences, environment
 from qdx.assembly.parts import Parts, build
 from qdx.assembly.stored import StoredRun, with_overrides
 from qdx.campaign import loop
@@ -74,6 +74,8 @@ class Campaign:
         campaign._begin(parts, directory, overrides=kept)
         campaign._restore(snapshot)
         campaign.skipped = snapshot.skipped
+        began = snapshot.meta.get("environment")
+        campaign.moved = differences(began, environment(config)) if began else []
         return campaign
 
     def _begin(self, parts: Parts, directory: RunDirectory, *, overrides: list[str]) -> None:
@@ -81,6 +83,7 @@ class Campaign:
         self.task = parts.task
         self.path = directory.path
         self.skipped: list[str] = []
+        self.moved: list[str] = []
         self._stopwatch = watch = Stopwatch()
         self.searcher = watch.wrap("searcher", parts.searcher)
         self.executor = watch.wrap("executor", parts.executor)

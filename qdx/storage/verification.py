@@ -62,9 +62,9 @@ def verify(path: str | Path) -> Report:
         for _ in range(_ATTEMPTS):
             before = marks(root)
             report = _check_run(root)
-            if report.is_sound or marks(root) == before:
+            if report.good is not None or marks(root) == before:
                 return report
-            # A commit made meanwhile took files away.
+            # Commits made meanwhile took all files away.
         return _check_run(root)
 
 
@@ -82,14 +82,14 @@ def _check_run(root: Path) -> Report:
     for number in commits:
         try:
             kept[number] = read_manifest(root, number)
+            problems = _check_files(root, kept[number].manifest, verdicts=verdicts)
+            if not problems and good is None:
+                problems = _check_contents(root, kept[number].manifest)
+                good = None if problems else number
         except Damage as damage:
-            damaged.append(str(damage))
-            continue
-        problems = _check_files(root, kept[number].manifest, verdicts=verdicts)
-        if not problems and good is None:
-            problems = _contents_problems(root, kept[number].manifest)
-            good = None if problems else number
-        damaged += problems
+            problems = [str(damage)]
+        if (root / manifest_name(number)).exists():  # else later commits took its files meanwhile
+            damaged += problems
     if good == 0 and max(head, commits[0]) != 0:
         good = None  # the empty run is no refuge, as in `find`
     damaged += _check_chain(kept)
@@ -121,13 +121,6 @@ def _checksum_problem(root: Path, ref: FileRef) -> str:
     except Damage as damage:
         return str(damage)
     return ""
-
-
-def _contents_problems(root: Path, manifest: Manifest) -> list[str]:
-    try:
-        return _check_contents(root, manifest)
-    except Damage as damage:  # gone since its checksum was taken: the campaign goes on
-        return [str(damage)]
 
 
 def _check_contents(root: Path, manifest: Manifest) -> list[str]:

@@ -56,7 +56,11 @@ def child(root: Path, deadly: int) -> tuple[int, bool]:
     if pid == 0:
         report = os.write  # not counted
         arm(deadly)
-        campaign(root, lambda commit: report(writer, bytes([commit])) and None)
+
+        def tell(commit: int) -> None:
+            report(writer, bytes([commit]))
+
+        campaign(root, tell)
         os._exit(0)
     os.close(writer)
     with open(reader, "rb") as pipe:

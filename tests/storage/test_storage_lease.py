@@ -161,7 +161,7 @@ def test_a_file_system_without_hard_links_will_do(
 def test_of_eight_heirs_exactly_one_wins(root: Path, rounds: int) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    command = [sys.executable, "-c", RACE, root]
+    command = [sys.executable, "-c", RACE, str(root)]
     racers = [subprocess.Popen(command, env=ENV, stdin=-1, stdout=-1, text=True) for _ in range(8)]
     for number in range(rounds):
         assert answers(racers) == ["ready\n"] * 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,15 +16,16 @@ from qdx.core.errors import ConfigError
 from qdx.core.types import State
 from qdx.storage import Delta, RunDirectory, compaction, read, read_config, read_timings, verify
 
+Change = dict[str, Any]
 NO_IDS = np.zeros(0, np.int64)
 DTYPES = ["bool", "int8", "uint8", "int16", "int32", "int64", "uint64", "float16", "float32"]
 DTYPES += ["float64", "complex64"]
 
-changes = st.fixed_dictionaries(
+changes: st.SearchStrategy[Change] = st.fixed_dictionaries(
     {
         "added": st.lists(st.integers(0, 30), unique=True, max_size=8),
         "removed": st.lists(st.integers(0, 40), max_size=8),
-        "reset": st.integers(0, 9).map(lambda n: n == 0),
+        "reset": st.integers(0, 9).map(lambda n: n < 2),
         "is_bare": st.booleans(),
     }
 )
@@ -33,7 +35,7 @@ commits = st.lists(
 )
 
 
-def delta_of(change: dict, stamp: int) -> Delta:
+def delta_of(change: Change, stamp: int) -> Delta:
     ids = np.array(change["added"], np.int64)
     values = np.stack([ids, np.full_like(ids, stamp)], axis=1).astype(np.float32)
     added = {"id": ids, "values": values, "flag": ids % 2 == 0}
@@ -42,10 +44,12 @@ def delta_of(change: dict, stamp: int) -> Delta:
     return Delta(added, np.array(change["removed"], np.int64), reset=change["reset"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(commits=commits, fan=st.sampled_from([2, 3, 8]), reopened=st.integers(0, 2**14))
 def test_tables_equal_a_plain_dictionary_after_every_commit(
-    commits: list[dict[str, dict]], fan: int, reopened: int
+    commits: list[dict[str, Change]], fan: int, reopened: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(compaction, "FAN", fan)
@@ -124,9 +128,19 @@ def test_an_id_added_again_moves_to_the_end(run: RunDirectory) -> None:
     assert read(run.path).tables["t"]["id"].tolist() == [3, 1, 2]
 
 
+def test_a_reset_in_the_middle_of_a_merge_still_forgets_what_came_before(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "FAN", 2)
+    for n in range(1, 7):  # the sixth commit merges the fifth and itself only
+        delta = Delta({"id": np.array([n])}, NO_IDS, reset=n == 5)
+        run.commit({}, {"t": delta}, {})
+    assert read(run.path).tables["t"]["id"].tolist() == [5, 6]
+
+
 def test_a_reset_may_bring_other_columns(run: RunDirectory) -> None:
     run.commit({}, {"t": Delta({"id": np.arange(3), "d": np.zeros((3, 2))}, NO_IDS)}, {})
-    wider = {"id": np.arange(2), "d": np.ones((2, 5), np.float32)}
+    wider: dict[str, np.ndarray] = {"id": np.arange(2), "d": np.ones((2, 5), np.float32)}
     with pytest.raises(ConfigError, match="reset=True"):
         run.commit({}, {"t": Delta(wider, NO_IDS)}, {})
     run.commit({}, {"t": Delta(wider, NO_IDS, reset=True)}, {})

@@ -1,0 +1,28 @@
+"""qdx: quality-diversity exploration campaigns.
+
+Names are resolved on use: `import qdx` pulls in neither torch, Warp, Dask nor Ray.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qdx.api import Campaign, Elite, Run, evaluate, n_genes, run
+    from qdx.api import open_run as open
+
+__version__ = "0.1.0"
+__all__ = ["Campaign", "Elite", "Run", "evaluate", "n_genes", "open", "run"]
+
+_FROM_API = {name: name for name in __all__} | {"open": "open_run"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM_API:
+        raise AttributeError(f"module 'qdx' has no attribute {name!r}")
+    return getattr(importlib.import_module("qdx.api"), _FROM_API[name])
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

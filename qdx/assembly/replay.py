@@ -1,0 +1,68 @@
+"""Run one stored individual again, and say whether the outcome is the stored one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray as Array
+
+from qdx.assembly.parts import build_rollout
+from qdx.assembly.stored import StoredRun
+from qdx.core.types import Evaluations, Outcomes
+from qdx.observers.sampling import Path
+
+TOLERANCE = 1e-3  # of a measure; chaotic episodes may differ more between devices
+
+Match = Literal["same bits", "within tolerance", "different"]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """An episode that was run again.
+
+    Attributes:
+        stored: What the run holds of the individual.
+        outcome: What came out now.
+        path: Ground-truth measures after every step, the start first.
+        match: How the two agree.
+        note: Why they may differ, such as another device; empty for none.
+    """
+
+    stored: Evaluations
+    outcome: Outcomes
+    path: Float32[Array, "S M"]
+    match: Match
+    note: str
+
+
+def replay(run: StoredRun, id_: int, *, device: str = "") -> Replay:
+    """Run an individual of a stored run again.
+
+    Args:
+        run: Where it is stored.
+        id_: Its id.
+        device: Where to run it; the run's own device where not given.
+
+    Raises:
+        ConfigError: No such individual, or no such device.
+    """
+    stored = run.evaluations(np.array([id_]))
+    outcome = build_rollout(run.config, run.config.observer.parameters, device)(stored.genomes)
+    traced = build_rollout(run.config, Path(stride=1), device)(stored.genomes)
+    path = traced.observations["path"][0, : int(traced.length[0]) + 1]
+    made_on = run.snapshot.meta.get("environment", {}).get("device", "")
+    note = f"stored on {made_on}, replayed on {device}" if device not in ("", made_on) else ""
+    return Replay(stored, outcome, path, _match(stored.outcomes, outcome), note)
+
+
+def _match(stored: Outcomes, now: Outcomes) -> Match:
+    """Equal fitness, measures, length and observations; or measures and fitness nearby."""
+    pairs = [(stored.fitness, now.fitness), (stored.truth, now.truth), (stored.length, now.length)]
+    pairs += [(stored.observations[name], now.observations[name]) for name in stored.observations]
+    if all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
+        return "same bits"
+    near = all(np.allclose(a, b, atol=TOLERANCE, rtol=0, equal_nan=True) for a, b in pairs[:2])
+    return "within tolerance" if near else "different"

@@ -1,0 +1,64 @@
+"""The `qdx` command: one sub-command per file function, errors as one clear line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import typer
+
+from qdx.cli import listing, reading, running, sweeping
+from qdx.core.errors import QdxError
+
+app = typer.Typer(
+    name="qdx",
+    help="Quality-diversity exploration campaigns: run, resume, inspect, compare.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (
+    running.run,
+    running.resume,
+    reading.inspect,
+    reading.verify,
+    reading.replay,
+    reading.compare,
+    reading.export,
+    sweeping.sweep,
+    listing.tasks,
+    listing.searchers,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point; exit codes are those of design.md, section 5."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: list[str]) -> int:
+    """Run a command line and give its exit code."""
+    try:
+        app(arguments, standalone_mode=False)
+    except QdxError as error:
+        for line in str(error).splitlines():
+            print(f"qdx: {line}", file=sys.stderr)
+        return error.exit_code
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except MemoryError:
+        print("qdx: out of memory. The last commit stands.", file=sys.stderr)
+        return 5
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        print("qdx: interrupted. The last commit stands.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `qdx tasks | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0

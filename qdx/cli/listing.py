@@ -1,0 +1,74 @@
+"""`qdx tasks` and `qdx searchers`: what can be named in a config."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Annotated, Any
+
+import typer
+
+from qdx.cli import printing
+from qdx.core.types import Json
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
+
+
+def tasks(json: AsJson = False) -> None:
+    """The tasks, with their sizes, goals and reachable coverage."""
+    from qdx.assembly.tables import TASKS, installed_tasks, resolve
+
+    rows = {name: resolve(r.parameters)() for name, r in (TASKS | installed_tasks()).items()}
+    if json:
+        printing.as_json({name: _task(task) for name, task in rows.items()})
+        return
+    for name, task in rows.items():
+        facts, ceiling = task.facts, task.ceiling()
+        print(f"{name:<18}{facts.summary}")
+        print(f"{'':<18}observes {', '.join(facts.observation)}; acts by {', '.join(facts.action)}")
+        goals = ", ".join(goal.name for goal in facts.goals)
+        print(f"{'':<18}{facts.horizon} steps; goals: {goals}")
+        if ceiling:
+            print(f"{'':<18}reachable coverage {ceiling.coverage:.3f} ({ceiling.method})")
+
+
+def searchers(json: AsJson = False) -> None:
+    """The searchers, with their parameters and defaults."""
+    from qdx.assembly.tables import SEARCHERS, resolve
+
+    rows = {name: (resolve(r.build), resolve(r.parameters)) for name, r in SEARCHERS.items()}
+    if json:
+        printing.as_json({n: _searcher(build, schema) for n, (build, schema) in rows.items()})
+        return
+    for name, (build, schema) in rows.items():
+        print(f"{name:<18}{build.__doc__.splitlines()[0]}")
+        print(f"{'':<18}archives: {', '.join(f'{a} ({k})' for a, k in build.archives.items())}")
+        for key, value in _defaults(schema).items():
+            print(f"{'':<18}{key}: {value}")
+
+
+def _task(task: Any) -> Json:
+    facts, ceiling = task.facts, task.ceiling()
+    return {
+        "summary": facts.summary,
+        "observation": list(facts.observation),
+        "action": list(facts.action),
+        "horizon": facts.horizon,
+        "measures": list(facts.measures),
+        "bounds": [list(b) for b in facts.bounds],
+        "bins": list(facts.bins),
+        "goals": {g.name: {"centre": list(g.centre), "radius": g.radius} for g in facts.goals},
+        "coverage_ceiling": ceiling.coverage if ceiling else None,
+        "source": facts.source,
+    }
+
+
+def _searcher(build: Any, schema: Any) -> Json:
+    return {
+        "summary": build.__doc__.splitlines()[0],
+        "archives": build.archives,
+        "parameters": _defaults(schema),
+    }
+
+
+def _defaults(schema: Any) -> Json:
+    return {f.name: None if f.default is MISSING else f.default for f in fields(schema)}

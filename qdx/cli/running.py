@@ -1,0 +1,65 @@
+"""`qdx run` and `qdx resume`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qdx.cli import printing
+
+if TYPE_CHECKING:
+    from qdx.campaign.campaign import Campaign
+
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Dotted keys of the config.")
+]
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="A YAML file.")],
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory.")] = None,
+) -> None:
+    """Run a campaign; its directory is archives/<name>-<seed> unless --out says otherwise."""
+    from qdx.campaign.campaign import Campaign
+
+    with Campaign(config, out, overrides=overrides or []) as campaign:
+        conduct(campaign)
+
+
+def resume(
+    directory: Annotated[Path, typer.Argument(help="A run directory.")],
+    overrides: Overrides = None,
+) -> None:
+    """Go on from the last commit. Budget, executor and checkpoint may change, nothing else."""
+    from qdx.campaign.campaign import Campaign
+
+    with Campaign.resume(directory, overrides or []) as campaign:
+        for sentence in campaign.skipped:
+            printing.warn(f"passed over: {sentence}")
+        for difference in campaign.moved:
+            printing.warn(f"not where the run began, bits may differ: {difference}")
+        conduct(campaign)
+
+
+def conduct(campaign: Campaign) -> None:
+    """Run to the end with progress; Ctrl-C and SIGTERM end it after a clean commit."""
+    from qdx.cli.progress import ProgressReport
+
+    def on_signal(number: int, frame: Any) -> None:
+        if campaign.is_stopping():  # asked twice: do not wait for the commit
+            raise KeyboardInterrupt
+        campaign.stop()
+
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        done = campaign.tally.evaluations
+        with ProgressReport(campaign.config.campaign.budget, done) as progress:
+            campaign.run(progress)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    printing.result(campaign.path)

@@ -1,0 +1,106 @@
+"""Out of qdx: to pandas and DuckDB (parquet), to a pyribs archive (npz), to a torch state dict."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from qdx.assembly.parts import build_policy, build_task
+from qdx.assembly.stored import StoredRun
+from qdx.assembly.tables import resolve
+from qdx.core.errors import ConfigError
+
+
+def elites(run: StoredRun) -> pd.DataFrame:
+    """One row per archived individual, by id; genes as one array a row."""
+    ids = run.archive_ids()
+    if not len(ids):
+        return pd.DataFrame({"id": ids})
+    e = run.evaluations(ids)
+    facts = build_task(run.config).facts
+    names = {i: goal.name for i, goal in enumerate(facts.goals)}
+    member = {name: np.isin(ids, run.archive_ids(name)) for name in run.archive_names()}
+    truth = {name: e.outcomes.truth[:, i] for i, name in enumerate(facts.measures)}
+    descriptor = {
+        f"descriptor_{i}": column for i, column in enumerate(e.described.descriptors.T)
+    }
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "parent": e.genomes.parents,
+            "fitness": e.outcomes.fitness,
+            "area": [names.get(int(a), "") for a in e.outcomes.reward_area],
+            "length": e.outcomes.length,
+            **truth,
+            **descriptor,
+            **{f"in_{name}": mask for name, mask in member.items()},
+            "genes": list(e.genomes.genes),
+        }
+    )
+
+
+def metrics(run: StoredRun) -> pd.DataFrame:
+    """One row per generation, from the journal."""
+    rows = []
+    for line in run.snapshot.journal:
+        flat = {"generation": line["generation"], "evaluations": line["evaluations"]}
+        flat |= {k: v for k, v in line["metrics"].items() if not isinstance(v, list)}
+        for name, counts in line["archives"].items():
+            flat |= {f"{name}_{k}": v for k, v in counts.items()}
+        for i, best in enumerate(line["metrics"]["best_by_area"]):
+            flat[f"best_area_{i}"] = best
+        rows.append(flat)
+    return pd.DataFrame(rows)
+
+
+def to_parquet(run: StoredRun, file: Path) -> Path:
+    """All archived individuals as a parquet table.
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+    """
+    try:
+        importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise ConfigError(
+            "export: parquet needs pyarrow. Install it with: pip install 'qdx[parquet]'"
+        ) from error
+    elites(run).to_parquet(file, index=False)
+    return file
+
+
+def to_npz(run: StoredRun, file: Path) -> Path:
+    """What pyribs calls solution, objective and measures, and the grid they belong to, as arrays.
+
+    `ribs_archive` in the documentation of the format rebuilds a `GridArchive` in four lines.
+    """
+    e = run.evaluations(run.archive_ids())
+    facts = build_task(run.config).facts
+    with file.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            id=e.genomes.ids,
+            solution=e.genomes.genes,
+            objective=e.outcomes.fitness,
+            measures=e.described.descriptors,
+            truth=e.outcomes.truth,
+            dims=np.array(facts.bins),
+            ranges=np.array(facts.bounds),
+        )
+    return file
+
+
+def policy(run: StoredRun, id_: int) -> Any:
+    """The controller of an individual as a torch module."""
+    genes = run.evaluations(np.array([id_])).genomes.genes[0]
+    return resolve("qdx.policies.mlp_torch:TorchMlp").load(build_policy(run.config), genes)
+
+
+def to_torch(run: StoredRun, file: Path, id_: int) -> Path:
+    """The controller of an individual as a torch state dict."""
+    importlib.import_module("torch").save(policy(run, id_).state_dict(), file)
+    return file
