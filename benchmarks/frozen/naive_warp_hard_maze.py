@@ -1,7 +1,7 @@
 """FROZEN BASELINE, never tuned: HardMaze as one straightforward Warp kernel, a thread per genome.
 
 What it is for: the denominator of the speed claims of the fused HardMaze kernel. It is what one
-writes first from the fact sheet (§7.0, §7.3): float32, beams walked pixel by pixel on the raster,
+writes first: float32, beams walked pixel by pixel on the raster,
 the disc's pixels tested one by one, library functions where the formula has them, no tables. Do
 not optimise it; correct it only where it departs from the fact sheet. Nothing here is shared with
 `qdx`, so a fault there does not hide here.

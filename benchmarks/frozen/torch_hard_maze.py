@@ -1,7 +1,7 @@
 """FROZEN BASELINE, never tuned: HardMaze in eager PyTorch, batched over the controllers.
 
 What it is for: the second denominator of the speed claims, what the usual vectorised environment
-gives without a kernel of one's own. It is written from the fact sheet (§7.0, §7.3): float32, one
+gives without a kernel of one's own. It is written: float32, one
 Python loop over the steps and, inside, one over the pixels of the three beams. Do not optimise it;
 correct it only where it departs from the fact sheet. Nothing here is shared with `qdx`. The caller
 sets the number of torch threads (one, for the published figures).

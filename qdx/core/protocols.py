@@ -18,7 +18,7 @@ The grammar of a generation, as `campaign/loop.py` writes it:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped
 from numpy import ndarray as Array
@@ -37,6 +37,7 @@ class MemberChanges(NamedTuple):
     removed: Int64[Array, " R"]
 
 
+@runtime_checkable
 class Stateful(Protocol):
     """A part of a campaign that a resume must bring back."""
 
@@ -49,6 +50,7 @@ class Stateful(Protocol):
         ...
 
 
+@runtime_checkable
 class Task(Protocol):
     """A world. Fused tasks add their kernel functions (`tasks/fused.py`)."""
 
@@ -66,6 +68,7 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
 class Observer(Protocol):
     """What an episode leaves behind: fixed, pure, computed where the episode ran."""
 
@@ -81,6 +84,7 @@ class Observer(Protocol):
         ...
 
 
+@runtime_checkable
 class Rollout(Protocol):
     """Runs episodes: a picklable function. Opens (kernels, tables) once per process, on first use."""
 
@@ -93,6 +97,7 @@ class Rollout(Protocol):
         ...
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Where a rollout runs."""
 
@@ -116,6 +121,7 @@ class Executor(Protocol):
         ...
 
 
+@runtime_checkable
 class Descriptor(Stateful, Protocol):
     """Observation → point in behaviour space."""
 
@@ -132,6 +138,7 @@ class Descriptor(Stateful, Protocol):
         ...
 
 
+@runtime_checkable
 class Archive(Stateful, Protocol):
     """Who is kept. Holds ids; what belongs to an id lives in the record store."""
 
@@ -168,6 +175,7 @@ class Archive(Stateful, Protocol):
         ...
 
 
+@runtime_checkable
 class ArchiveView(Protocol):
     """What a searcher may see of an archive."""
 
@@ -191,6 +199,7 @@ class ArchiveView(Protocol):
         ...
 
 
+@runtime_checkable
 class Searcher(Stateful, Protocol):
     """Who proposes. One paper per file."""
 

@@ -166,7 +166,7 @@ def half_tanh(x: wp.float32) -> wp.float32:
     """tanh(x / 2) by a (13, 6) rational minimax approximation, within 4e-7 (tests/policies).
 
     Coefficients as published in Eigen's `ptanh` (Eigen 3, MathFunctionsImpl.h); the clamp is where
-    float32 tanh reaches 1.
+    float32 tanh reaches 1. An overflowing sum is clamped too, NaN included, so actions are finite.
     """
     # Coefficients are scaled for x in place of x / 2 (powers of two: the same bits); sums are
     # grouped in pairs, as a Horner chain would be the longest wait of a step.

@@ -1,9 +1,11 @@
 """The look of every figure: colours, type, axes, and the two files a figure becomes.
 
-Figures are built through matplotlib's object API on the Agg canvas. pyplot and its global state are never
-touched, so figures may be drawn headless and from several threads. Lengths are inches, type sizes points.
+Figures are built through matplotlib's object API on the Agg canvas. pyplot and its global state are
+never touched, so figures may be drawn headless and from several threads. Lengths are inches, type
+sizes points.
 
-Colours: Okabe & Ito, "Color Universal Design", 2008, which hold for the common kinds of colour blindness.
+Colours after Okabe & Ito, "Color Universal Design", 2008, which hold for the common kinds of colour
+blindness; two are darkened, for they colour small type.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ TIME: Final = LinearSegmentedColormap.from_list("time", ("#8FD0E8", "#2F86C1", "
 SMALL: Final = 7.0
 NORMAL: Final = 8.0
 LARGE: Final = 9.5
-DPI: Final = 200
+DPI: Final = 200  # of the PNG
+RASTER_DPI: Final = 130  # of pictures inside the SVG
+STEPS: Final = (1, 2, 2.5, 5, 10)  # between ticks
 N_VECTORS: Final = 600  # more marks than these go into an SVG as one picture
 HALO: Final = (withStroke(linewidth=2.0, foreground="white", alpha=0.9),)
 
@@ -61,9 +65,7 @@ def heading(figure: Figure, title: str, rest: str = "", *, left: float) -> None:
         left / width, 1 - 0.11 / height, title, va="top", size=LARGE, weight="bold", color=INK
     )
     end = first.get_window_extent().x1 / figure.bbox.width
-    figure.text(
-        end + 0.14 / width, 1 - 0.125 / height, rest, va="top", size=NORMAL, color=MUTED
-    )
+    figure.text(end + 0.14 / width, 1 - 0.125 / height, rest, va="top", size=NORMAL, color=MUTED)
 
 
 def dress(axes: Axes, title: str = "") -> None:
@@ -77,10 +79,19 @@ def dress(axes: Axes, title: str = "") -> None:
     axes.set_title(title, loc="left", size=NORMAL, color=INK, pad=5)
 
 
+def dress_key(axes: Axes, text: str) -> None:
+    """A slim bar: name above, numbers below."""
+    axes.tick_params(labelsize=SMALL - 0.5, labelcolor=INK, color=MUTED, width=0.5, length=2, pad=1)
+    axes.tick_params(which="minor", length=0)
+    axes.set_title(text, loc="left", size=SMALL, color=INK, pad=2.5)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
 def evaluations_axis(axes: Axes, end: float, *, label: bool = True) -> None:
     """Evaluations from 0 to `end` along x, in readable numbers."""
     axes.set_xlim(0, max(end, 1))
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=STEPS, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: count(x, end)))
     axes.set_xlabel("evaluations" if label else "", labelpad=2)
 
@@ -88,7 +99,7 @@ def evaluations_axis(axes: Axes, end: float, *, label: bool = True) -> None:
 def percent_axis(axes: Axes, top: float) -> None:
     """Shares of one from 0 to `top` along y, as percent."""
     axes.set_ylim(0, top)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
 
 
@@ -96,7 +107,7 @@ def reward_axis(axes: Axes, best: float) -> None:
     """Rewards from 0 along y; of a best reward of nothing, 0 to 1."""
     top = best if best > 0 else 1.0
     axes.set_ylim(-0.02 * top, 1.06 * top)
-    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=STEPS))
 
 
 def count(x: float, largest: float = 0) -> str:
@@ -146,8 +157,8 @@ def end_labels(
 def apart(wanted: Sequence[float], gap: float) -> list[float]:
     """Places as near to the wanted ones as a least gap allows, in the same order.
 
-    Later ones of equal places come lower. Least squares: blocks of labels that touch are centred on the
-    mean of where their members want to be.
+    Later ones of equal places come lower. Least squares: labels that touch form a block, centred on
+    the mean of where its members want to be.
     """
     order = sorted(range(len(wanted)), key=lambda i: (wanted[i], -i))
     blocks: list[tuple[float, list[int]]] = []  # (lowest place, members from below)
@@ -175,7 +186,7 @@ def save(figure: Figure, path_without_suffix: str | Path) -> list[Path]:
     base.parent.mkdir(parents=True, exist_ok=True)
     png, svg = (base.with_name(base.name + suffix) for suffix in (".png", ".svg"))
     nothing = {"Date": None, "Creator": None}  # no clock and no version in the file
-    figure.savefig(png, dpi=DPI, metadata={"Software": None})
+    figure.savefig(png, dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
     with _SAVING, mpl.rc_context({"svg.hashsalt": "qdx"}):
-        figure.savefig(svg, dpi=DPI, metadata=nothing)
+        figure.savefig(svg, dpi=RASTER_DPI, metadata=nothing)
     return [png, svg]

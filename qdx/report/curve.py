@@ -1,7 +1,7 @@
 """What a journal says, as curves over evaluations.
 
-Between two journal lines a curve keeps the value of the earlier one, and before the first it is 0: steps, as
-nothing is known to have been found before the line that says so.
+Between two journal lines a curve keeps the value of the earlier one, and before the first it is 0:
+nothing counts as found before the line that says so.
 """
 
 from __future__ import annotations

@@ -25,9 +25,7 @@ def elites(run: StoredRun) -> pd.DataFrame:
     names = {i: goal.name for i, goal in enumerate(facts.goals)}
     member = {name: np.isin(ids, run.archive_ids(name)) for name in run.archive_names()}
     truth = {name: e.outcomes.truth[:, i] for i, name in enumerate(facts.measures)}
-    descriptor = {
-        f"descriptor_{i}": column for i, column in enumerate(e.described.descriptors.T)
-    }
+    descriptor = {f"descriptor_{i}": column for i, column in enumerate(e.described.descriptors.T)}
     return pd.DataFrame(
         {
             "id": ids,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogFormatterMathtext, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy import ndarray as Array
 
 from qdx.assembly.parts import ISLAND_BITS, build_task
@@ -19,13 +19,13 @@ from qdx.core.protocols import Task
 from qdx.report.canvas import (
     GROUPS,
     INK,
-    MUTED,
     N_VECTORS,
-    SMALL,
+    STEPS,
     TIME,
     ceiling_line,
     count,
     dress,
+    dress_key,
     end_labels,
     evaluations_axis,
     figure,
@@ -36,16 +36,18 @@ from qdx.report.canvas import (
     save,
 )
 from qdx.report.curve import Curves, curves_of
-from qdx.report.task_map import draw_map, draw_visits, goal_colour
+from qdx.report.task_map import clip_beyond, draw_map, draw_visits, goal_colour
 
 __all__ = ["run_picture", "save"]
 
 WIDTH: Final = 7.2  # inches: two columns of a paper
-HEIGHT: Final = 4.05
-LEFT: Final = 0.45
+HEIGHT: Final = 4.2
+LEFT: Final = 0.5
 MAP: Final = 3.0
-BOTTOM: Final = 0.66
-CURVES: Final = 4.2  # where the right half begins
+BOTTOM: Final = 0.81
+MIDDLE: Final = 2.48  # where the upper curve stands
+RIGHT: Final = 4.25  # where the curves begin
+KEYS: Final = (0.95, 1.78, 0.06)  # inches: widths of the two keys below the map, and their height
 LETTER: Final = 0.058  # inches a letter of a label takes
 
 
@@ -66,8 +68,8 @@ class Members(NamedTuple):
 def run_picture(run: StoredRun) -> Figure:
     """The map with what the archives keep, and coverage and reward over evaluations.
 
-    Grey cells were visited by exploration. A dot is an archived individual at its final position: blue, the
-    darker the later it was found; large and in the colour of a goal where it was rewarded.
+    Grey cells were visited by exploration. A dot is an archived individual at its final position:
+    blue, the darker the later it was found; large and in the colour of its goal where rewarded.
 
     Args:
         run: Of a task with two ground-truth measures, at any stage.
@@ -105,17 +107,16 @@ def _draw_left(made: Figure, run: StoredRun, task: Task) -> None:
     visits = draw_visits(axes, tally.state().arrays["visits"], task.facts)
     norm = Normalize(0, max(tally.evaluations, 1))
     _draw_members(axes, members, norm)
-    height = 0.06
+    first, second, height = KEYS
     if visits is not None:
-        key = place(made, (LEFT, 0.3, 1.2, height))
-        made.colorbar(visits, cax=key, orientation="horizontal")
-        _dress_key(key, "visits per cell")
-        key.xaxis.set_major_formatter(LogFormatterMathtext())
+        key = place(made, (LEFT, 0.26, first, height))
+        made.colorbar(visits, cax=key, orientation="horizontal", format=FuncFormatter(_decade))
+        dress_key(key, "visits per cell")
     if len(members.found):
-        key = place(made, (LEFT + 1.45, 0.3, MAP - 1.45, height))
+        key = place(made, (LEFT + MAP - second, 0.26, second, height))
         made.colorbar(ScalarMappable(norm, TIME), cax=key, orientation="horizontal")
-        _dress_key(key, f"archive ({count(len(members.found))}): found at evaluation")
-        key.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        dress_key(key, f"{count(len(members.found))} archived: found at evaluation")
+        key.xaxis.set_major_locator(MaxNLocator(2, steps=STEPS, integer=True))
         key.xaxis.set_major_formatter(FuncFormatter(lambda x, _: count(x, tally.evaluations)))
 
 
@@ -123,35 +124,20 @@ def _draw_members(axes: Axes, members: Members, norm: Normalize) -> None:
     """A dot each; rewarded ones larger, in the colour of their goal, on top."""
     size = float(np.clip(14 - 4 * np.log10(max(len(members.found), 1) / 30), 5, 14))
     plain = members.goal < 0
-    common = {"linewidths": 0.25, "edgecolors": "white", "rasterized": len(plain) > N_VECTORS}
-    axes.scatter(
-        *members.truth[plain].T,
-        s=size,
-        c=members.found[plain],
-        cmap=TIME,
-        norm=norm,
-        zorder=3,
-        gid="members",
-        **common,  # type: ignore[arg-type]
-    )
+    x, y = members.truth.T
+    dots = [axes.scatter(x[plain], y[plain], size, members.found[plain], cmap=TIME, norm=norm)]
     for i in sorted({*members.goal[~plain].tolist()}):
-        axes.scatter(
-            *members.truth[members.goal == i].T,
-            s=1.7 * size,
-            c=goal_colour(i),
-            zorder=4,
-            gid="members",
-            **common,  # type: ignore[arg-type]
-        )
+        mine = members.goal == i
+        dots.append(axes.scatter(x[mine], y[mine], 1.7 * size, goal_colour(i)))
+    for n, some in enumerate(dots):
+        some.set(linewidth=0.25, edgecolor="white", zorder=3 + 0.1 * n, gid=f"members {n}")
+        some.set_rasterized(len(plain) > N_VECTORS)
+        clip_beyond(some, axes)
 
 
-def _dress_key(axes: Axes, text: str) -> None:
-    """A slim bar: name above, numbers below."""
-    axes.tick_params(labelsize=SMALL - 0.5, labelcolor=INK, color=MUTED, width=0.5, length=2, pad=1)
-    axes.tick_params(which="minor", length=0)
-    axes.set_title(text, loc="left", size=SMALL, color=INK, pad=2.5)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+def _decade(x: float, _: int | None) -> str:
+    """The number at a tick of the visits' key."""
+    return count(x)
 
 
 def _draw_right(made: Figure, task: Task, curves: Curves) -> None:
@@ -160,9 +146,9 @@ def _draw_right(made: Figure, task: Task, curves: Curves) -> None:
     names = [goal.name for goal in facts.goals]
     texts = [f"{best:.3g}  {name}" for best, name in zip(curves.best[-1], names, strict=True)]
     margin = LETTER * max([8, *map(len, texts)]) + 0.15
-    width = WIDTH - CURVES - margin
-    upper = place(made, (CURVES, 2.3, width, BOTTOM + MAP - 2.3 - 0.12))
-    lower = place(made, (CURVES, BOTTOM - 0.25, width, 1.33))
+    width = WIDTH - RIGHT - margin
+    upper = place(made, (RIGHT, MIDDLE, width, BOTTOM + MAP - MIDDLE - 0.12))
+    lower = place(made, (RIGHT, BOTTOM, width, 1.15))
     thin, ceiling = curves.thinned(), task.ceiling()
     _draw_coverage(upper, thin, ceiling.coverage if ceiling else None)
     dress(lower, "Best reward by goal")
@@ -194,6 +180,6 @@ def _draw_steps(
 ) -> None:
     """A curve that holds each value to the next line of the journal, and its end."""
     axes.plot(evaluations, values, color=colour, linewidth=1.3, drawstyle="steps-post", zorder=3)
-    axes.plot(
-        evaluations[-1], values[-1], "o", color=colour, markersize=3, clip_on=False, zorder=4
-    )
+    axes.plot(evaluations[-1], values[-1], "o", color=colour, markersize=3, zorder=4)
+    for line in axes.lines[-2:]:
+        line.set_clip_on(False)

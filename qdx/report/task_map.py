@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.image import AxesImage
@@ -13,8 +16,30 @@ from numpy import ndarray as Array
 
 from qdx.core.errors import ConfigError
 from qdx.core.protocols import Task
-from qdx.core.task_facts import Goal, TaskFacts
+from qdx.core.task_facts import Goal, Scenery, TaskFacts
 from qdx.report.canvas import GOALS, HALO, INK, SMALL, VISITS, WALL, dress
+
+SIDES: Final = ((1, 0), (0, 1), (0, -1), (-1, 0))  # (right, below) of a mark, best first
+LETTER: Final = 0.0185  # a letter's width, as a share of the map's
+MARGIN: Final = 0.012  # between a mark and its name, likewise
+
+
+class Mark(NamedTuple):
+    """Something on the map that gets a name.
+
+    Attributes:
+        name: As printed.
+        at: Its centre.
+        radius: In units of the measures.
+        colour: Of the name.
+        gap: Points between the mark and its name.
+    """
+
+    name: str
+    at: tuple[float, ...]
+    radius: float
+    colour: str
+    gap: float = 3
 
 
 def draw_map(axes: Axes, task: Task) -> None:
@@ -32,21 +57,21 @@ def draw_map(axes: Axes, task: Task) -> None:
     (x0, x1), (y0, y1) = facts.bounds
     if scenery.walls is not None:
         _raster(axes, np.ma.masked_equal(scenery.walls, False), facts, cmap=ListedColormap([WALL]))
-    for i, goal in enumerate(facts.goals):
-        _draw_goal(axes, goal, facts, colour=goal_colour(i))
-    axes.plot(
-        *scenery.start, marker="o", ms=4.5, mfc="white", mec=INK, mew=1.1, zorder=6, gid="start"
-    )
-    _beside(axes, "start", scenery.start, clearance=0.0, colour=INK)
+    marks = [Mark(g.name, g.centre, g.radius, goal_colour(i)) for i, g in enumerate(facts.goals)]
+    for goal, mark in zip(facts.goals, marks, strict=True):
+        _outline(axes, goal, mark.colour)
+    axes.plot(*scenery.start, "o", ms=4.5, mfc="white", mec=INK, mew=1.1, zorder=6, gid="start")
+    for mark in [*marks, Mark("start", scenery.start, 0.0, INK, gap=5)]:
+        _name(axes, mark, facts, scenery=scenery)
     axes.set_xlim(x0, x1)
     axes.set_ylim((y1, y0) if scenery.y_down else (y0, y1))
     axes.set_aspect("equal", adjustable="box", anchor="NW")
     axes.set_xlabel(facts.measures[0], labelpad=1)
-    axes.set_ylabel(facts.measures[1], labelpad=1)
+    axes.set_ylabel(facts.measures[1], labelpad=3)
     dress(axes)
     axes.spines[["top", "right"]].set_visible(True)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
 
 
 def draw_visits(axes: Axes, visits: Int64[Array, " C"], facts: TaskFacts) -> AxesImage | None:
@@ -62,6 +87,11 @@ def draw_visits(axes: Axes, visits: Int64[Array, " C"], facts: TaskFacts) -> Axe
     grid = visits.reshape(facts.bins).T  # (x, y) → rows are y
     norm = LogNorm(1, max(10, int(visits.max())))
     return _raster(axes, np.ma.masked_equal(grid, 0), facts, cmap=VISITS, norm=norm, zorder=0)
+
+
+def clip_beyond(artist: Artist, axes: Axes) -> None:
+    """Let marks on the border of the map show whole, and hide those well outside."""
+    artist.set_clip_path(Rectangle((-0.02, -0.02), 1.04, 1.04, transform=axes.transAxes))
 
 
 def goal_colour(i: int) -> str:
@@ -81,32 +111,55 @@ def _raster(axes: Axes, cells: Array, facts: TaskFacts, **style: object) -> Axes
     return axes.imshow(cells, origin="lower", extent=(x0, x1, y0, y1), **options)  # type: ignore[arg-type]
 
 
-def _draw_goal(axes: Axes, goal: Goal, facts: TaskFacts, *, colour: str) -> None:
-    """An outline and a name."""
+def _outline(axes: Axes, goal: Goal, colour: str) -> None:
+    """A disc or a box."""
     x, y = goal.centre
     r = goal.radius
     shape: Patch = Rectangle((x - r, y - r), 2 * r, 2 * r) if is_box(goal) else Circle((x, y), r)
     shape.set(facecolor="none", edgecolor=colour, linewidth=1.4, zorder=5, gid=f"goal {goal.name}")
     axes.add_patch(shape)
-    (x0, x1), _ = facts.bounds
-    clearance = -r if x > x0 + 0.7 * (x1 - x0) else r  # names stay inside the map
-    _beside(axes, goal.name, (x, y), clearance=clearance, colour=colour)
 
 
-def _beside(
-    axes: Axes, text: str, at: tuple[float, ...], *, clearance: float, colour: str
-) -> None:
-    """A name right of a mark, or left of it where the clearance is negative."""
-    is_left = clearance < 0
+def _name(axes: Axes, mark: Mark, facts: TaskFacts, *, scenery: Scenery) -> None:
+    """A name beside a mark, on the side where walls and border hide least of it."""
+    down = 1 if scenery.y_down else -1
+
+    def hidden(side: tuple[int, int]) -> float:
+        points = _extent(mark, facts, right=side[0], up=side[1] * down)
+        return _hidden(points, scenery.walls)
+
+    right, below = min(SIDES, key=hidden)
     axes.annotate(
-        text,
-        (at[0] + clearance, at[1]),
-        xytext=(-3 if is_left else 3 + 2 * (clearance == 0), 0),
+        mark.name,
+        (mark.at[0] + right * mark.radius, mark.at[1] + down * below * mark.radius),
+        xytext=(mark.gap * right, -mark.gap * below),
         textcoords="offset points",
-        ha="right" if is_left else "left",
-        va="center",
+        ha={1: "left", 0: "center", -1: "right"}[right],
+        va={1: "top", 0: "center", -1: "bottom"}[below],
         size=SMALL,
-        color=colour,
+        color=mark.colour,
         path_effects=list(HALO),
         zorder=7,
     )
+
+
+def _extent(mark: Mark, facts: TaskFacts, *, right: int, up: int) -> Float64[Array, "2 S S"]:
+    """Points all over the place a name takes beside its mark, as shares of the bounds."""
+    low, high = facts.low, facts.high
+    x, y = (np.array(mark.at) - low) / (high - low)
+    rx, ry = mark.radius / (high - low)
+    u = np.linspace(-0.5, 0.5, 24)
+    wide, tall = len(mark.name) * LETTER, 2 * LETTER
+    xs = x + right * (rx + wide / 2 + MARGIN) + wide * u
+    ys = y + up * (ry + tall / 2 + MARGIN) + tall * u
+    return np.array(np.meshgrid(xs, ys))
+
+
+def _hidden(points: Float64[Array, "2 S S"], walls: Array | None) -> float:
+    """Share of some points that lie outside the map or in a wall."""
+    outside = ((points < 0) | (points >= 1)).any(axis=0)
+    if walls is None:
+        return float(outside.mean())
+    xs, ys = points.clip(0, 1 - 1e-9)
+    rows, columns = walls.shape
+    return float((outside | walls[(ys * rows).astype(int), (xs * columns).astype(int)]).mean())

@@ -59,9 +59,9 @@ class FusedRollout:
         return self._outcomes(ends, invalid)
 
     def _outcomes(self, ends: "Ends", invalid: Bool[Array, " B"]) -> Outcomes:
-        failed = invalid | ends.failed
+        diverged = ~(np.isfinite(ends.truth).all(axis=1) & np.isfinite(ends.fitness))
+        failed = invalid | diverged
         fitness = np.where(failed, np.float32(np.nan), ends.fitness)
-        overflow = np.where(ends.failed, "the policy's output is not finite", "")
         return Outcomes(
             fitness=fitness,
             length=ends.length,
@@ -69,7 +69,11 @@ class FusedRollout:
             observations=self.observer.observations(ends.samples),
             failed=failed,
             reward_area=np.where(failed, -1, ends.area).astype(np.int8),
-            reason=np.where(invalid, "genes are not finite", overflow),
+            reason=np.where(
+                invalid,
+                "genes are not finite",
+                np.where(diverged, "the episode ended in numbers that are not finite", ""),
+            ),
         )
 
 
@@ -83,7 +87,6 @@ class EpisodeResults:
     fitness: wp.array(dtype=wp.float32)
     area: wp.array(dtype=wp.int32)
     length: wp.array(dtype=wp.int32)
-    failed: wp.array(dtype=wp.int32)
 
 
 class Ends(NamedTuple):
@@ -94,7 +97,6 @@ class Ends(NamedTuple):
     fitness: Float32[Array, " B"]
     area: Int32[Array, " B"]
     length: Int32[Array, " B"]
-    failed: Bool[Array, " B"]
 
 
 def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"]) -> Ends:
@@ -109,7 +111,6 @@ def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"]) -> Ends:
     results.fitness = wp.empty(n, dtype=wp.float32, device=device)
     results.area = wp.empty(n, dtype=wp.int32, device=device)
     results.length = wp.empty(n, dtype=wp.int32, device=device)
-    results.failed = wp.empty(n, dtype=wp.int32, device=device)
     if n:
         wp.launch(
             program.kernel,
@@ -123,7 +124,6 @@ def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"]) -> Ends:
         results.fitness.numpy(),
         results.area.numpy(),
         results.length.numpy(),
-        results.failed.numpy() != 0,
     )
 
 
@@ -231,7 +231,6 @@ def _episode_parts(task: FusedTask, body: Program) -> EpisodeParts:
         t: wp.int32
         slot: wp.int32  # samples taken
         alive: wp.bool
-        failed: wp.int32
 
     @wp.func
     def begin(world: World, seed: wp.int32) -> Episode:
@@ -253,13 +252,9 @@ def _episode_parts(task: FusedTask, body: Program) -> EpisodeParts:
     @wp.func
     def move(world: World, episode: Episode, action: Action) -> Episode:
         if episode.alive:
-            if wp.isfinite(wp.dot(action, action)):
-                episode.state = step(world, episode.state, action)
-                episode.t = episode.t + 1
-                episode.alive = episode.t < horizon and episode.state.done == 0
-            else:  # parameters too large for float32
-                episode.failed = wp.int32(1)
-                episode.alive = wp.bool(False)
+            episode.state = step(world, episode.state, action)
+            episode.t = episode.t + 1
+            episode.alive = episode.t < horizon and episode.state.done == 0
         return episode
 
     @wp.func
@@ -274,7 +269,6 @@ def _episode_parts(task: FusedTask, body: Program) -> EpisodeParts:
         results.fitness[row] = reward.fitness
         results.area[row] = reward.area
         results.length[row] = episode.t
-        results.failed[row] = episode.failed
 
     return EpisodeParts(
         World, body.body, Results, (begin, sample, observe, body.act, move, end)

@@ -27,7 +27,7 @@ _UNREADABLE = {errno.EIO, errno.EISDIR}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-class Damage(Exception):
+class DamagedFileError(Exception):
     """A file is not what its manifest says; a sentence that begins with the file's name."""
 
 
@@ -96,16 +96,16 @@ def read_bytes(path: Path, name: str, *, size: int = -1) -> bytes:
     """The bytes of a file, or at most its first `size`.
 
     Raises:
-        Damage: The file is missing, or the disk cannot read it.
+        DamagedFileError: The file is missing, or the disk cannot read it.
     """
     try:
         with open(path, "rb") as file:
             return file.read(size)
     except OSError as error:
         if error.errno in _GONE:
-            raise Damage(f"{name}: missing") from error
+            raise DamagedFileError(f"{name}: missing") from error
         if error.errno in _UNREADABLE:
-            raise Damage(f"{name}: cannot be read ({error.strerror})") from error
+            raise DamagedFileError(f"{name}: cannot be read ({error.strerror})") from error
         raise
 
 
@@ -113,7 +113,7 @@ def read_checked(root: Path, ref: FileRef) -> bytes:
     """The bytes of a file, which are exactly the bytes that were hashed.
 
     Raises:
-        Damage: Missing, of another size, or of another checksum.
+        DamagedFileError: Missing, of another size, or of another checksum.
     """
     data = read_bytes(root / ref.file, ref.file)
     compare(ref, len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -121,12 +121,14 @@ def read_checked(root: Path, ref: FileRef) -> bytes:
 
 
 def compare(ref: FileRef, size: int, *, sha256: str) -> None:
-    """Raise `Damage` unless size and checksum are those of the manifest."""
+    """Raise `DamagedFileError` unless size and checksum are those of the manifest."""
     if size != ref.size:
         what = "truncated" if size < ref.size else "longer than written"
-        raise Damage(f"{ref.file}: expected {spaced(ref.size)} bytes, got {spaced(size)} ({what})")
+        raise DamagedFileError(
+            f"{ref.file}: expected {spaced(ref.size)} bytes, got {spaced(size)} ({what})"
+        )
     if sha256 != ref.sha256:
-        raise Damage(
+        raise DamagedFileError(
             f"{ref.file}: sha256 differs: expected {ref.sha256[:12]}…, got {sha256[:12]}… (damaged)"
         )
 

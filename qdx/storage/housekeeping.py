@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from qdx.core.errors import ConfigError
-from qdx.storage.files import BESIDE, Damage, fsync_folder, refer, remove, write_file
+from qdx.storage.files import BESIDE, DamagedFileError, fsync_folder, refer, remove, write_file
 from qdx.storage.journal import JOURNAL, TIMINGS, Journal
 from qdx.storage.lease import LOCK
 from qdx.storage.manifest import (
@@ -86,7 +86,7 @@ def earlier_manifests(root: Path, manifest: Manifest) -> list[Kept]:
     kept: list[Kept] = []
     for number in manifest_numbers(root):
         if number < manifest.commit and len(kept) < KEPT - 1:
-            with suppress(Damage):
+            with suppress(DamagedFileError):
                 kept.append(read_manifest(root, number))
     return kept[::-1]
 

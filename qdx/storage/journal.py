@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import final
 
 from qdx.core.types import Json
-from qdx.storage.files import Damage, FileRef, compare, encode_json, read_bytes, write_all
+from qdx.storage.files import DamagedFileError, FileRef, compare, encode_json, read_bytes, write_all
 
 JOURNAL = "journal.jsonl"
 TIMINGS = "timings.jsonl"
@@ -78,7 +78,7 @@ def read_journal(root: Path, ref: FileRef) -> bytes:
     """The committed prefix.
 
     Raises:
-        Damage: It is missing, shorter than committed, or of another checksum.
+        DamagedFileError: It is missing, shorter than committed, or of another checksum.
     """
     data = read_bytes(root / ref.file, ref.file, size=ref.size)
     compare(ref, len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -121,7 +121,7 @@ def read_timings(path: str | Path) -> list[Json]:
     """
     try:
         data = read_bytes(Path(path) / TIMINGS, TIMINGS)
-    except Damage:
+    except DamagedFileError:
         return []
     lines: list[Json] = []
     for line in data.splitlines():

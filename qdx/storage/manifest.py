@@ -19,7 +19,7 @@ from typing import Any
 
 from qdx.core.errors import ConfigError
 from qdx.core.types import Json
-from qdx.storage.files import Damage, FileRef, encode_json, read_bytes
+from qdx.storage.files import DamagedFileError, FileRef, encode_json, read_bytes
 from qdx.storage.segments import Schema
 
 FORMAT = 1
@@ -139,7 +139,7 @@ def read_manifest(root: Path, commit: int) -> Kept:
     """A commit's manifest.
 
     Raises:
-        Damage: The file is missing or not byte for byte what was written.
+        DamagedFileError: The file is missing or not byte for byte what was written.
         ConfigError: A newer qdx wrote it.
     """
     name = manifest_name(commit)
@@ -148,7 +148,7 @@ def read_manifest(root: Path, commit: int) -> Kept:
     text, checksum = rest[len(_HEAD) : -64 - len(_MIDDLE)], rest[-64:]
     whole = _HEAD + text + _MIDDLE + hashlib.sha256(text).hexdigest().encode()
     if tail != _TAIL or rest != whole:
-        raise Damage(f"{name}: checksum differs (truncated or damaged)")
+        raise DamagedFileError(f"{name}: checksum differs (truncated or damaged)")
     body = json.loads(text)
     if body["format"] > FORMAT:
         raise ConfigError(
@@ -156,7 +156,7 @@ def read_manifest(root: Path, commit: int) -> Kept:
             "upgrade qdx."
         )
     if body["commit"] != commit:
-        raise Damage(f"{name}: holds commit {body['commit']} (renamed by hand?)")
+        raise DamagedFileError(f"{name}: holds commit {body['commit']} (renamed by hand?)")
     return Kept(_decode(body), checksum.decode())
 
 

@@ -24,7 +24,7 @@ from qdx.core.errors import DamagedRunError
 from qdx.core.types import Json, State
 from qdx.storage.compaction import fold, plan
 from qdx.storage.files import (
-    Damage,
+    DamagedFileError,
     FileRef,
     encode_json,
     fsync_folder,
@@ -237,7 +237,7 @@ class RunDirectory:
         for segment in reversed(last.segments[-swallowed:]):
             try:
                 yield decode_tables(read_checked(self.path, segment.ref))
-            except Damage as damage:
+            except DamagedFileError as damage:
                 raise DamagedRunError(
                     f"{self.path}: {damage}. It was damaged while the campaign ran, so commit "
                     f"{last.commit} cannot be merged into the next. Put the file back from a copy; "

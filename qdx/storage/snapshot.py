@@ -14,7 +14,14 @@ from numpy import ndarray as Array
 from qdx.core.errors import ConfigError, DamagedRunError
 from qdx.core.types import Json, State
 from qdx.storage.compaction import fold
-from qdx.storage.files import Damage, FileRef, machine_errors, read_bytes, read_checked, spaced
+from qdx.storage.files import (
+    DamagedFileError,
+    FileRef,
+    machine_errors,
+    read_bytes,
+    read_checked,
+    spaced,
+)
 from qdx.storage.journal import JOURNAL, parse_lines, read_journal
 from qdx.storage.manifest import (
     Kept,
@@ -98,7 +105,7 @@ def read_config(path: str | Path) -> str:
         for number in manifest_numbers(root):
             try:
                 return check_config(root, read_manifest(root, number).manifest.config)
-            except Damage as damage:
+            except DamagedFileError as damage:
                 damages.append(str(damage))
     _refuse_damaged(root, damages)
 
@@ -123,7 +130,7 @@ def find(root: Path) -> Found:
             kept = read_manifest(root, number)
             check_config(root, kept.manifest.config)
             found = _load(root, kept)
-        except Damage as damage:
+        except DamagedFileError as damage:
             skipped.append(f"{damage}; commit {number} is passed over")
             continue
         return replace(found, snapshot=replace(found.snapshot, skipped=skipped))
@@ -168,7 +175,7 @@ def check_config(root: Path, ref: FileRef) -> str:
     """
     try:
         data = read_bytes(root / CONFIG, CONFIG)
-    except Damage as damage:
+    except DamagedFileError as damage:
         raise DamagedRunError(f"{root}: {damage}. Put it back from a copy of the run.") from damage
     got = hashlib.sha256(data).hexdigest()
     if got != ref.sha256:

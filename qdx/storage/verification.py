@@ -10,7 +10,14 @@ import numpy as np
 
 from qdx.core.errors import ConfigError, DamagedRunError
 from qdx.storage import compaction
-from qdx.storage.files import BESIDE, Damage, FileRef, machine_errors, read_checked, spaced
+from qdx.storage.files import (
+    BESIDE,
+    DamagedFileError,
+    FileRef,
+    machine_errors,
+    read_checked,
+    spaced,
+)
 from qdx.storage.journal import JOURNAL, parse_lines, read_journal
 from qdx.storage.manifest import (
     Kept,
@@ -86,7 +93,7 @@ def _check_run(root: Path) -> Report:
             if not problems and good is None:
                 problems = _check_contents(root, kept[number].manifest)
                 good = None if problems else number
-        except Damage as damage:
+        except DamagedFileError as damage:
             problems = [str(damage)]
         if (root / manifest_name(number)).exists():  # else later commits took its files meanwhile
             damaged += problems
@@ -106,7 +113,7 @@ def _check_files(root: Path, manifest: Manifest, *, verdicts: dict[FileRef, str]
         problems.append(str(error))
     try:
         read_journal(root, manifest.journal)
-    except Damage as damage:
+    except DamagedFileError as damage:
         problems.append(str(damage))
     for ref in manifest.files():
         if ref not in verdicts:
@@ -118,7 +125,7 @@ def _check_files(root: Path, manifest: Manifest, *, verdicts: dict[FileRef, str]
 def _checksum_problem(root: Path, ref: FileRef) -> str:
     try:
         read_checked(root, ref)
-    except Damage as damage:
+    except DamagedFileError as damage:
         return str(damage)
     return ""
 

@@ -1,6 +1,6 @@
 """Plain NumPy reference of HardMaze, to judge the fast environments by.
 
-Written from the project's fact sheet alone (spec/sparse-reward-search.md §7.0, §7.3) and fitted to
+Written from the description of the environment alone, independently of `qdx`, and fitted to
 the 40 trajectories of libfastsim in tests/golden/hard_maze_reference.npz, which it repeats bit for
 bit. The maze is the "hard maze" of J. Lehman and K. O. Stanley (2011), Abandoning Objectives:
 Evolution Through the Search for Novelty Alone, Evolutionary Computation 19(2):189-223; the
@@ -33,7 +33,7 @@ BEAM_RANGE = np.float32(100)  # world units
 GOALS = ((60.0, 60.0), (100.0, 200.0))  # world units
 GOAL_RADIUS = 50.0
 BORDER_PX = 3
-SLABS_PX = (  # §7.3, columns and rows
+SLABS_PX = (  # columns and rows
     ((1.8, 41.3), (61.2, 45.8), (58.4, 51.6), (-1.2, 47.3)),
     ((55.2, 46.1), (127.45, 24.5), (132.1, 24.3), (132.4, 28.1), (58.9, 51.2)),
     ((55.6, 46.0), (60.3, 46.0), (60.0, 152.6), (55.5, 152.2)),
@@ -81,7 +81,7 @@ def _is_wall(column: np.ndarray, row: np.ndarray) -> np.ndarray:
     return _PADDED_WALLS[row + _MARGIN_PX, column + _MARGIN_PX]
 
 
-# -- controller (§7.0) -----------------------------------------------------------------------------
+# -- controller (MLP) -----------------------------------------------------------------------------
 
 
 def _expm1(x: np.ndarray) -> np.ndarray:
@@ -157,7 +157,7 @@ def controller(
     return values
 
 
-# -- robot (§7.3) ----------------------------------------------------------------------------------
+# -- robot  ----------------------------------------------------------------------------------
 
 
 def _wrap(angle: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Plain NumPy reference of Point2D (`Walker2D` in the papers' code), fact sheet §7.8.
+"""Plain NumPy reference of Point2D (`Walker2D` in the SERENE and STAX code).
 
 Arithmetic: the controller of tests.reference.hard_maze in float32, the position in float64. The
 released code is not at hand to tell the latter, and the boxes are a single step wide, so a fitness

@@ -15,10 +15,6 @@ from storage_scenario import campaign
 from qdx.storage import RunDirectory, compaction
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes longer than the fast suite may")
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[RunDirectory]:
     """A run before its first commit."""

@@ -21,7 +21,7 @@ from qdx.storage import Delta, RunDirectory, compaction
 compaction.FAN = 2
 run, _ = RunDirectory.open(sys.argv[1])
 print("go", flush=True)
-for n in range(1, 151):
+for n in range(1, 101):
     ids = np.arange(n * 3, n * 3 + 3)
     run.append({"n": n})
     delta = Delta({"id": ids, "n": np.full(3, n)}, np.array([n * 3 - 3]))

@@ -45,7 +45,7 @@ def delta_of(change: Change, stamp: int) -> Delta:
 
 
 @settings(
-    max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(commits=commits, fan=st.sampled_from([2, 3, 8]), reopened=st.integers(0, 2**14))
 def test_tables_equal_a_plain_dictionary_after_every_commit(
@@ -71,17 +71,17 @@ def test_tables_equal_a_plain_dictionary_after_every_commit(
 def test_a_run_reopened_at_every_commit_equals_one_in_one_piece(
     tmp_path: Path, small_fan: None
 ) -> None:
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(commit: int) -> None:
         if commit > before:
-            raise Stop
+            raise StopError
 
     before = -1
     for commit in range(N_COMMITS + 1):
         before = commit - 1
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):
             campaign(tmp_path / "run", stop)
         assert_commit(read(tmp_path / "run"), commit)
 
