@@ -159,9 +159,9 @@ class Cells:
         """Contents from scratch; members have distinct cells, so order does not matter."""
         self._empty()
         if len(ids):
-            points = self._records.descriptors(ids).astype(np.float64)
+            points = self._records.descriptors(ids)
             fitness = self._records.column("fitness", ids).astype(np.float64)
-            self._cells.add(np.zeros(len(ids)), fitness, points, id=ids)
+            self._cells.add(np.zeros(len(ids)), fitness, points.astype(np.float64), id=ids)
             cells = self.cells_of(points)
             self._elite[cells] = ids
             self._fitness[cells] = fitness

@@ -58,14 +58,25 @@ def place(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
     return figure.add_axes((left / width, bottom / height, w / width, h / height))
 
 
-def heading(figure: Figure, title: str, rest: str = "", *, left: float) -> None:
-    """One line at the top left: the title, bold, and what else is to be said."""
+def heading(figure: Figure, title: str, rest: str = "", *, left: float, lines: int = 1) -> None:
+    """The title, bold, at the top left, and what else is to be said beside or below it.
+
+    Type shrinks where a line would leave the figure.
+    """
     width, height = figure.get_size_inches()
-    first = figure.text(
-        left / width, 1 - 0.11 / height, title, va="top", size=LARGE, weight="bold", color=INK
-    )
-    end = first.get_window_extent().x1 / figure.bbox.width
-    figure.text(end + 0.14 / width, 1 - 0.125 / height, rest, va="top", size=NORMAL, color=MUTED)
+    room = width - left - 0.1
+    top = 1 - 0.11 / height
+    first = figure.text(left / width, top, title, va="top", size=LARGE, weight="bold", color=INK)
+    second = figure.text(left / width, top, rest, va="top", size=NORMAL, color=MUTED)
+    gap = 0.14 if lines == 1 else 0.0
+    long, longer = (t.get_window_extent().width / figure.dpi for t in (first, second))
+    shrink = min(1.0, room / max(long + gap + longer if lines == 1 else max(long, longer), 1e-9))
+    first.set_fontsize(LARGE * shrink)
+    second.set_fontsize(NORMAL * shrink)
+    if lines == 1:
+        second.set_position(((left + long * shrink + gap) / width, top - 0.015 * shrink / height))
+    else:
+        second.set_position((left / width, top - 0.17 / height))
 
 
 def dress(axes: Axes, title: str = "") -> None:

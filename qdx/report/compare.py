@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy import ndarray as Array
 
-from qdx.assembly.config import SAFE_ON_RESUME, changed
-from qdx.assembly.parts import build_task
 from qdx.assembly.stored import StoredRun
-from qdx.core.errors import ConfigError
-from qdx.core.task_facts import TaskFacts
 from qdx.core.types import Json
 from qdx.report.canvas import (
     GROUPS,
     INK,
     MUTED,
+    N_VECTORS,
     NORMAL,
     SMALL,
     ceiling_line,
@@ -37,29 +33,20 @@ from qdx.report.canvas import (
     reward_axis,
 )
 from qdx.report.curve import N_POINTS, curves_of
+from qdx.report.groups import Group, groups, task_key
 
-OF_A_SEED: Final = ("seed", "name", "island", *SAFE_ON_RESUME)  # may differ within a group
+__all__ = ["curves", "groups", "readable", "records", "spread", "table"]
+
 DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)))  # once the colours are used up
-PANEL: Final = (1.75, 1.45)  # inches
-GAP: Final = (0.5, 0.72)  # inches between panels
-EDGE: Final = (0.62, 0.42)  # inches left of and below the panels
+PANEL: Final = (1.75, 1.4)  # inches
+GAP: Final = (0.42, 0.68)  # inches between panels
+LEFT: Final = 0.5
+RIGHT: Final = 0.15
+BOTTOM: Final = 0.42
+TOP: Final = 0.3  # inches above the panels, and for each line of the legend
+LEGEND: Final = 0.19
 
-
-@dataclass(frozen=True)
-class Group:
-    """Runs that differ in nothing but their seed.
-
-    Attributes:
-        facts: Of the task.
-        ceiling: Largest coverage any search can reach, None where unknown.
-        label: Names the group among those of its task.
-        runs: In the order of their seeds.
-    """
-
-    facts: TaskFacts
-    ceiling: float | None
-    label: str
-    runs: tuple[StoredRun, ...]
+Style = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,43 +59,13 @@ class Spread:
     high: Float64[Array, "E V"]
 
 
-def groups(runs: Sequence[StoredRun]) -> list[Group]:
-    """Runs by task and label, in the order in which they came.
-
-    The label is the searcher; where runs of one searcher have different names, the name. Runs that
-    would share a label and yet differ in more than their seed get the keys that differ added.
-
-    Raises:
-        ConfigError: No runs.
-    """
-    if not runs:
-        raise ConfigError("compare: expected at least one run, got none.")
-    alike: dict[tuple[str, str], list[StoredRun]] = defaultdict(list)
-    for run in runs:
-        alike[_task_key(run), run.config.searcher.kind].append(run)
-    found: dict[str, dict[str, list[StoredRun]]] = {}
-    for (task, searcher), some in alike.items():
-        taken = found.setdefault(task, {})
-        for label, members in _labelled(some).items():
-            taken[f"{label} ({searcher})" if label in taken else label] = members
-    made = []
-    for by_label in found.values():
-        task = build_task(next(iter(by_label.values()))[0].config)
-        ceiling = task.ceiling()
-        share = ceiling.coverage if ceiling else None
-        for label, members in by_label.items():
-            by_seed = sorted(members, key=lambda r: r.config.campaign.seed)
-            made.append(Group(task.facts, share, label, tuple(by_seed)))
-    return made
-
-
 def table(runs: Sequence[StoredRun]) -> pd.DataFrame:
     """A row per group, numbers only: means over seeds, and sample standard deviations (`… std`).
 
     The deviation of a single seed is NaN, and so is what a task does not have. `best <goal>` counts
-    every evaluation; `of ceiling` is coverage over the largest any search can reach; `qd_score` sums
-    the best fitness of each visited cell; `wall_s` and `evaluations_per_s` are of the whole run, on
-    whatever machine it ran.
+    every evaluation; `of ceiling` is coverage over the largest any search can reach; `qd_score`
+    sums the best fitness of each visited cell; `wall_s` and `evaluations_per_s` are of the whole
+    run, on whatever machine it ran.
 
     Raises:
         ConfigError: No runs.
@@ -125,6 +82,14 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
         deviations = rows.get(f"{name} std", pd.Series(np.nan, rows.index))
         text[name] = [_number(m, d) for m, d in zip(rows[name], deviations, strict=True)]
     return pd.DataFrame(text, rows.index)
+
+
+def records(rows: pd.DataFrame) -> list[Json]:
+    """A table as JSON has it: a mapping per row, null for what is not a number."""
+    return [
+        {str(k): None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()}
+        for row in rows.to_dict("records")
+    ]
 
 
 def spread(group: Group) -> Spread:
@@ -152,54 +117,18 @@ def curves(runs: Sequence[StoredRun]) -> Figure:
     found = groups(runs)
     rows: dict[str, list[Group]] = defaultdict(list)
     for group in found:
-        rows[_task_key(group.runs[0])].append(group)
+        rows[task_key(group.runs[0])].append(group)
     labels = list(dict.fromkeys(group.label for group in found))
     styles = {label: _style(i) for i, label in enumerate(labels)}
     n_columns = 1 + max(len(group.facts.goals) for group in found)
-    size = _size(n_columns, len(rows))
-    made = figure(*size)
-    for i, some in enumerate(rows.values()):
-        bottom = EDGE[1] + (len(rows) - 1 - i) * (PANEL[1] + GAP[1])
-        _draw_task(made, some, styles, bottom=bottom)
-    _legend(made, found, styles)
+    width = LEFT + n_columns * PANEL[0] + (n_columns - 1) * GAP[0] + RIGHT
+    panels = len(rows) * PANEL[1] + (len(rows) - 1) * GAP[1]
+    n_lines = 1 + -(-len(labels) // _legend_columns([f"{x}  (20 seeds)" for x in labels], width))
+    made = figure(width, BOTTOM + panels + TOP + LEGEND * n_lines)
+    for i, some in enumerate(reversed(rows.values())):
+        _draw_task(made, some, styles, bottom=BOTTOM + i * (PANEL[1] + GAP[1]))
+    _draw_legend(made, found, styles)
     return made
-
-
-def _task_key(run: StoredRun) -> str:
-    return json.dumps(run.config.task.resolved(), sort_keys=True)
-
-
-def _labelled(runs: Sequence[StoredRun]) -> dict[str, list[StoredRun]]:
-    """Runs of one task and searcher by label."""
-    names = {run.config.campaign.name for run in runs}
-    named: dict[str, list[StoredRun]] = defaultdict(list)
-    for run in runs:
-        c = run.config
-        named[c.searcher.kind if len(names) == 1 else c.campaign.name].append(run)
-    return {
-        label: members for base, some in named.items() for label, members in _told(base, some)
-    }
-
-
-def _told(base: str, runs: Sequence[StoredRun]) -> list[tuple[str, list[StoredRun]]]:
-    """Runs of one name, told apart by the keys in which they differ beyond their seed."""
-    setups = [
-        {k: v for k, v in run.config.resolved().items() if k not in OF_A_SEED} for run in runs
-    ]
-    keys = sorted({key for setup in setups for key in changed(setups[0], setup)})
-    told: dict[str, list[StoredRun]] = defaultdict(list)
-    for run, setup in zip(runs, setups, strict=True):
-        values = [f"{key.split('.')[-1]} {_lookup(setup, key)}" for key in keys]
-        told[", ".join([base, *values])].append(run)
-    return list(told.items())
-
-
-def _lookup(setup: Json, key: str) -> Any:
-    """The value at a dotted key."""
-    value: Any = setup
-    for part in key.split("."):
-        value = value.get(part, "-") if isinstance(value, Mapping) else value
-    return value
 
 
 def _row(group: Group) -> Json:
@@ -233,3 +162,75 @@ def _number(value: Any, deviation: float) -> str:
         return "-"
     text = f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
     return text if np.isnan(deviation) else f"{text} ± {deviation:.2g}"
+
+
+def _style(i: int) -> Style:
+    """Colour and dashes of the i-th label."""
+    dashes = DASHES[(i // len(GROUPS)) % len(DASHES)]
+    return {"color": GROUPS[i % len(GROUPS)], "linestyle": dashes, "linewidth": 1.3}
+
+
+def _draw_task(
+    made: Figure, some: Sequence[Group], styles: Mapping[str, Style], *, bottom: float
+) -> None:
+    """A row of panels: coverage, then each goal."""
+    facts, ceiling = some[0].facts, some[0].ceiling
+    spreads = [spread(group) for group in some]
+    end = max(s.evaluations[-1] for s in spreads)
+    names = [f"{facts.name}: coverage", *(f"best reward, {goal.name}" for goal in facts.goals)]
+    for column, name in enumerate(names):
+        left = LEFT + column * (PANEL[0] + GAP[0])
+        axes = place(made, (left, bottom, *PANEL))
+        dress(axes, name)
+        for group, s in zip(some, spreads, strict=True):
+            _draw_spread(axes, s, column, style=styles[group.label])
+        top = max(float(s.high[:, column].max()) for s in spreads)
+        if column:
+            reward_axis(axes, top)
+            if not top:
+                axes.text(end / 2, 0.5, "not reached", ha="center", size=SMALL, color=MUTED)
+        else:
+            ceiling_line(axes, ceiling)
+            percent_axis(axes, 1.15 * max(ceiling or 0, top) or 1)
+        evaluations_axis(axes, float(end))
+
+
+def _draw_spread(axes: Axes, s: Spread, column: int, *, style: Style) -> None:
+    """A mean and its band; only where they change, or an SVG would hold every point."""
+    values = np.stack([s.mean[:, column], s.low[:, column], s.high[:, column]])  # (3, E)
+    kept = np.ones(len(s.evaluations), bool)
+    kept[1:-1] = (np.diff(values) != 0).any(axis=0)[:-1]
+    x, (mean, low, high) = s.evaluations[kept], values[:, kept]
+    if (low != high).any():
+        band = axes.fill_between(x, low, high, step="post", color=style["color"])
+        band.set(alpha=0.18, linewidth=0, rasterized=len(x) > N_VECTORS)
+    axes.plot(x, mean, drawstyle="steps-post", **style)
+
+
+def _draw_legend(made: Figure, found: Sequence[Group], styles: Mapping[str, Style]) -> None:
+    """The labels with their numbers of seeds, and what line and band are."""
+    seeds: dict[str, set[int]] = defaultdict(set)
+    for group in found:
+        seeds[group.label].add(len(group.runs))
+    handles, texts = [], []
+    for label, style in styles.items():
+        low, high = min(seeds[label]), max(seeds[label])
+        number = f"{low}" if low == high else f"{low} to {high}"
+        handles.append(Line2D([], [], **style))
+        texts.append(f"{label}  ({number} seed{'s' * (high > 1)})")
+    width, height = made.get_size_inches()
+    at = ((LEFT - 0.05) / width, 1 - 0.05 / height)
+    n = _legend_columns(texts, float(width))
+    key = made.legend(handles, texts, loc="upper left", bbox_to_anchor=at, ncols=n, frameon=False)
+    for text in key.get_texts():
+        text.set(size=NORMAL, color=INK)
+    if max(map(max, seeds.values())) > 1:
+        note = "line: mean over seeds · band: smallest to largest"
+        y = 1 - (0.1 + LEGEND * -(-len(texts) // n)) / height
+        made.text(LEFT / width, y, note, va="top", size=SMALL, color=MUTED)
+
+
+def _legend_columns(labels: Sequence[str], width: float) -> int:
+    """How many labels fit side by side."""
+    longest = 0.5 + 0.075 * max(map(len, labels))  # inches, with its line
+    return int(np.clip((width - LEFT) / longest, 1, len(labels)))

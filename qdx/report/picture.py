@@ -48,6 +48,7 @@ BOTTOM: Final = 0.81
 MIDDLE: Final = 2.48  # where the upper curve stands
 RIGHT: Final = 4.25  # where the curves begin
 KEYS: Final = (0.95, 1.78, 0.06)  # inches: widths of the two keys below the map, and their height
+CROWD: Final = 3000  # dots of a larger archive go without their white edge
 LETTER: Final = 0.058  # inches a letter of a label takes
 
 
@@ -122,7 +123,8 @@ def _draw_left(made: Figure, run: StoredRun, task: Task) -> None:
 
 def _draw_members(axes: Axes, members: Members, norm: Normalize) -> None:
     """A dot each; rewarded ones larger, in the colour of their goal, on top."""
-    size = float(np.clip(14 - 4 * np.log10(max(len(members.found), 1) / 30), 5, 14))
+    size = float(np.clip(14 - 4 * np.log10(max(len(members.found), 1) / 30), 2.5, 14))
+    edge = 0.25 if len(members.found) <= CROWD else 0.0
     plain = members.goal < 0
     x, y = members.truth.T
     dots = [axes.scatter(x[plain], y[plain], size, members.found[plain], cmap=TIME, norm=norm)]
@@ -130,7 +132,9 @@ def _draw_members(axes: Axes, members: Members, norm: Normalize) -> None:
         mine = members.goal == i
         dots.append(axes.scatter(x[mine], y[mine], 1.7 * size, goal_colour(i)))
     for n, some in enumerate(dots):
-        some.set(linewidth=0.25, edgecolor="white", zorder=3 + 0.1 * n, gid=f"members {n}")
+        some.set(linewidth=edge, zorder=3 + 0.1 * n, gid=f"members {n}")
+        if edge:
+            some.set_edgecolor("white")
         some.set_rasterized(len(plain) > N_VECTORS)
         clip_beyond(some, axes)
 

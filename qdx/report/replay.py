@@ -19,10 +19,8 @@ from numpy import ndarray as Array
 from qdx.core.errors import ConfigError, ShapeError
 from qdx.core.protocols import Task
 from qdx.report.canvas import (
-    HALO,
     INK,
     N_VECTORS,
-    SMALL,
     STEPS,
     TIME,
     count,
@@ -31,10 +29,10 @@ from qdx.report.canvas import (
     heading,
     place,
 )
-from qdx.report.task_map import clip_beyond, draw_map
+from qdx.report.task_map import Mark, clip_beyond, draw_map, name_mark
 
 WIDTH: Final = 3.7  # inches: one column of a paper
-HEIGHT: Final = 4.2
+HEIGHT: Final = 4.35
 LEFT: Final = 0.5
 MAP: Final = 3.0
 BOTTOM: Final = 0.81
@@ -54,7 +52,7 @@ def trajectory_picture(
     Args:
         task: With two ground-truth measures.
         path: The measures over time, in the task's units.
-        title: One line above the map.
+        title: Above the map; what follows the first comma goes into a second line.
         steps: The step of each sample; evenly spread over the horizon where not given.
 
     Raises:
@@ -69,7 +67,7 @@ def trajectory_picture(
     line.set_rasterized(len(path) > N_VECTORS)
     axes.add_collection(line, autolim=False)
     clip_beyond(line, axes)
-    _mark_end(axes, path, float(norm(times[-1])))
+    _mark_end(axes, path, task, age=float(norm(times[-1])))
     key = place(made, (LEFT, 0.26, MAP, 0.06))
     made.colorbar(ScalarMappable(norm, TIME), cax=key, orientation="horizontal")
     dress_key(key, "step")
@@ -92,7 +90,7 @@ def save_video(
         task: With two ground-truth measures.
         path: The measures over time.
         file: `.mp4` needs ffmpeg, `.gif` does not; without a suffix, the better one that works.
-        title: One line above the map.
+        title: As of the picture.
         seconds: How long the film plays; a short path gives a shorter one.
 
     Returns:
@@ -145,7 +143,8 @@ def _times(task: Task, path: Float[Array, "S M"], steps: Int64[Array, " S"] | No
 
 def _stage(made: Figure, task: Task, title: str, *, bottom: float = BOTTOM) -> Axes:
     """The map under a title."""
-    heading(made, title, left=LEFT)
+    first, _, rest = title.partition(", ")
+    heading(made, first, rest, left=LEFT, lines=2)
     axes = place(made, (LEFT, bottom, MAP, MAP))
     draw_map(axes, task)
     return axes
@@ -159,19 +158,9 @@ def _ribbon(path: Float[Array, "S M"], times: Array, norm: Normalize) -> LineCol
     return line
 
 
-def _mark_end(axes: Axes, path: Float[Array, "S M"], age: float) -> None:
+def _mark_end(axes: Axes, path: Float[Array, "S M"], task: Task, *, age: float) -> None:
     """A disc where the episode ended."""
     (disc,) = axes.plot(*path[-1], "o", color=TIME(age), ms=6, mec="white", mew=0.6, zorder=8)
     disc.set_gid("end")
     clip_beyond(disc, axes)
-    axes.annotate(
-        "end",
-        (path[-1, 0], path[-1, 1]),
-        xytext=(0, 6),
-        textcoords="offset points",
-        ha="center",
-        size=SMALL,
-        color=INK,
-        path_effects=list(HALO),
-        zorder=8,
-    )
+    name_mark(axes, Mark("end", tuple(path[-1].tolist()), 0.0, INK, gap=6), task)

@@ -16,7 +16,7 @@ from numpy import ndarray as Array
 
 from qdx.core.errors import ConfigError
 from qdx.core.protocols import Task
-from qdx.core.task_facts import Goal, Scenery, TaskFacts
+from qdx.core.task_facts import Goal, TaskFacts
 from qdx.report.canvas import GOALS, HALO, INK, SMALL, VISITS, WALL, dress
 
 SIDES: Final = ((1, 0), (0, 1), (0, -1), (-1, 0))  # (right, below) of a mark, best first
@@ -62,7 +62,7 @@ def draw_map(axes: Axes, task: Task) -> None:
         _outline(axes, goal, mark.colour)
     axes.plot(*scenery.start, "o", ms=4.5, mfc="white", mec=INK, mew=1.1, zorder=6, gid="start")
     for mark in [*marks, Mark("start", scenery.start, 0.0, INK, gap=5)]:
-        _name(axes, mark, facts, scenery=scenery)
+        name_mark(axes, mark, task)
     axes.set_xlim(x0, x1)
     axes.set_ylim((y1, y0) if scenery.y_down else (y0, y1))
     axes.set_aspect("equal", adjustable="box", anchor="NW")
@@ -87,6 +87,30 @@ def draw_visits(axes: Axes, visits: Int64[Array, " C"], facts: TaskFacts) -> Axe
     grid = visits.reshape(facts.bins).T  # (x, y) → rows are y
     norm = LogNorm(1, max(10, int(visits.max())))
     return _raster(axes, np.ma.masked_equal(grid, 0), facts, cmap=VISITS, norm=norm, zorder=0)
+
+
+def name_mark(axes: Axes, mark: Mark, task: Task) -> None:
+    """A name beside a mark, on the side where walls and border hide least of it."""
+    facts, scenery = task.facts, task.scenery()
+    down = 1 if scenery.y_down else -1
+
+    def hidden(side: tuple[int, int]) -> float:
+        points = _extent(mark, facts, right=side[0], up=side[1] * down)
+        return _hidden(points, scenery.walls)
+
+    right, below = min(SIDES, key=hidden)
+    axes.annotate(
+        mark.name,
+        (mark.at[0] + right * mark.radius, mark.at[1] + down * below * mark.radius),
+        xytext=(mark.gap * right, -mark.gap * below),
+        textcoords="offset points",
+        ha={1: "left", 0: "center", -1: "right"}[right],
+        va={1: "top", 0: "center", -1: "bottom"}[below],
+        size=SMALL,
+        color=mark.colour,
+        path_effects=list(HALO),
+        zorder=7,
+    )
 
 
 def clip_beyond(artist: Artist, axes: Axes) -> None:
@@ -118,29 +142,6 @@ def _outline(axes: Axes, goal: Goal, colour: str) -> None:
     shape: Patch = Rectangle((x - r, y - r), 2 * r, 2 * r) if is_box(goal) else Circle((x, y), r)
     shape.set(facecolor="none", edgecolor=colour, linewidth=1.4, zorder=5, gid=f"goal {goal.name}")
     axes.add_patch(shape)
-
-
-def _name(axes: Axes, mark: Mark, facts: TaskFacts, *, scenery: Scenery) -> None:
-    """A name beside a mark, on the side where walls and border hide least of it."""
-    down = 1 if scenery.y_down else -1
-
-    def hidden(side: tuple[int, int]) -> float:
-        points = _extent(mark, facts, right=side[0], up=side[1] * down)
-        return _hidden(points, scenery.walls)
-
-    right, below = min(SIDES, key=hidden)
-    axes.annotate(
-        mark.name,
-        (mark.at[0] + right * mark.radius, mark.at[1] + down * below * mark.radius),
-        xytext=(mark.gap * right, -mark.gap * below),
-        textcoords="offset points",
-        ha={1: "left", 0: "center", -1: "right"}[right],
-        va={1: "top", 0: "center", -1: "bottom"}[below],
-        size=SMALL,
-        color=mark.colour,
-        path_effects=list(HALO),
-        zorder=7,
-    )
 
 
 def _extent(mark: Mark, facts: TaskFacts, *, right: int, up: int) -> Float64[Array, "2 S S"]:

@@ -192,6 +192,7 @@ def tabulate_beams(
     clear: wp.array2d(dtype=wp.int32),
     pixels: wp.array(dtype=wp.int32),
     displacements: wp.array2d(dtype=wp.int32),
+    minor_moves: wp.array2d(dtype=wp.int32),
     hits: wp.array2d(dtype=wp.uint16),
 ):
     """Where each beam stops: a supercover line (after Dedu's variant of Bresenham's algorithm).
@@ -209,8 +210,10 @@ def tabulate_beams(
     steep = wp.abs(dy) > wp.abs(dx)
     major = wp.max(wp.abs(dx), wp.abs(dy))
     minor = wp.min(wp.abs(dx), wp.abs(dy))
-    sx = wp.where(dx < 0, -1, 1)
-    sy = wp.where(dy < 0, -1, 1)
+    along_x = wp.where(steep, 0, wp.where(dx < 0, -1, 1))
+    along_y = wp.where(steep, wp.where(dy < 0, -1, 1), 0)
+    aside_x = wp.where(steep, wp.where(dx < 0, -1, 1), 0)
+    aside_y = wp.where(steep, 0, wp.where(dy < 0, -1, 1))
     step = wp.int32(0)
     x = wp.int32(x0)
     y = wp.int32(y0)
@@ -218,27 +221,18 @@ def tabulate_beams(
     while step < major and not stopped:
         step = step + wp.max(clear[y, x] - 1, 1)
         if step <= major:
-            # error term after `step` steps: n minor moves so far, one more whenever it passes 2 major
-            n = (major + 2 * step * minor - 1) // (2 * major)
-            error = major + 2 * step * minor - 2 * major * n
-            before = (major + 2 * (step - 1) * minor - 1) // (2 * major)
-            error_before = major + 2 * (step - 1) * minor - 2 * major * before
-            x = x0 + sx * wp.where(steep, n, step)
-            y = y0 + sy * wp.where(steep, step, n)
-            if clear[y, x] == 0:
-                stopped = wp.bool(True)
-            if n > before:  # a minor move: side squares count
-                corner = error + error_before - 2 * major
-                if corner <= 0:  # passes below the corner: the square before the minor move
-                    if steep:
-                        stopped = stopped or clear[y, x - sx] == 0
-                    else:
-                        stopped = stopped or clear[y - sy, x] == 0
+            n = minor_moves[j, step]
+            x = x0 + along_x * step + aside_x * n
+            y = y0 + along_y * step + aside_y * n
+            stopped = clear[y, x] == 0
+            before = minor_moves[j, step - 1]
+            if n > before:  # a minor move: the squares beside the corner it cuts count too
+                # error after and before the step, minus 2 major: which side of the corner it passes
+                corner = 2 * ((2 * step - 1) * minor - major * (n + before))
+                if corner <= 0:
+                    stopped = stopped or clear[y - aside_y, x - aside_x] == 0
                 if corner >= 0:
-                    if steep:
-                        stopped = stopped or clear[y - sy, x] == 0
-                    else:
-                        stopped = stopped or clear[y, x - sx] == 0
+                    stopped = stopped or clear[y - along_y, x - along_x] == 0
     if stopped:
         hits[pixel, j] = wp.uint16((x - x0 + 64) << 8 | (y - y0 + 64))
 
@@ -248,10 +242,12 @@ class Displacements(NamedTuple):
 
     Attributes:
         vectors: (N, 2) int32.
+        minor_moves: (N, REACH + 1) int32, moves along the shorter axis after each step.
         index: (2 REACH + 1, 2 REACH + 1) int16 → row of `vectors`, 0 where impossible.
     """
 
     vectors: Array
+    minor_moves: Array
     index: Array
 
 
@@ -266,27 +262,32 @@ def displacements() -> Displacements:
     possible = (nearest <= radius) & (radius <= farthest)
     index = np.zeros(possible.shape, np.int16)
     index[possible] = np.arange(possible.sum())
-    return Displacements(np.argwhere(possible).astype(np.int32) - REACH, index)
+    vectors = np.argwhere(possible).astype(np.int32) - REACH
+    major, minor = np.abs(vectors).max(axis=1)[:, None], np.abs(vectors).min(axis=1)[:, None]
+    # Bresenham's error term starts at `major`; a minor move is due whenever it passes 2 major
+    minor_moves = (major + 2 * np.arange(REACH + 1) * minor - 1) // (2 * major)
+    return Displacements(vectors, minor_moves.astype(np.int32), index)
 
 
 def build_arena(walls: Array, device: str) -> Any:
     """The tables of a wall bitmap on a device."""
     contact = raster.disc_contacts(walls, radius=3)
     free = np.flatnonzero(contact.mask == 0).astype(np.int32)
-    vectors, index = displacements()
+    beams = displacements()
     arena = Arena()
     arena.width = walls.shape[1]
-    arena.hits = wp.zeros((walls.size, len(vectors)), dtype=wp.uint16, device=device)
-    arena.index = wp.array(index, dtype=wp.int16, device=device)
+    arena.hits = wp.zeros((walls.size, len(beams.vectors)), dtype=wp.uint16, device=device)
+    arena.index = wp.array(beams.index, dtype=wp.int16, device=device)
     arena.contacts = wp.array(contact.mask, dtype=wp.uint32, device=device)
     arena.directions = Directions(*[float(a) for a in contact.angles])
     wp.launch(
         tabulate_beams,
-        dim=(len(free), len(vectors)),
+        dim=(len(free), len(beams.vectors)),
         inputs=[
             wp.array(raster.clearance(walls), dtype=wp.int32, device=device),
             wp.array(free, dtype=wp.int32, device=device),
-            wp.array(vectors, dtype=wp.int32, device=device),
+            wp.array(beams.vectors, dtype=wp.int32, device=device),
+            wp.array(beams.minor_moves, dtype=wp.int32, device=device),
             arena.hits,
         ],
         device=device,

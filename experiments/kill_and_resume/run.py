@@ -1,0 +1,152 @@
+"""SIGKILL a campaign at seeded random moments, resume it, compare digests with the calm run.
+
+    python experiments/kill_and_resume/run.py [--kills 50] [--seed 0] [--budget 6000] [--out results.json]
+
+Every kill must land before the end, every resume must redo no more than one commit interval, the
+archive must not be empty, and both digests must be those of the uninterrupted run. Exit code 1 else.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+INTERVAL = 5  # generations between commits
+THREADS = (1, 2, 4)
+PLACES = ("rollout", "between", "writing", "clock")
+SEARCHERS = ("novelty_search", "map_elites")
+
+
+def config(folder: Path, searcher: str, budget: int, task: str) -> Path:
+    path = folder / f"{searcher}.yaml"
+    path.write_text(
+        f"seed: 3\nbudget: {budget}\ntask: {task}\n"
+        f"searcher: {searcher}\n"
+        f"checkpoint: {{generations: {INTERVAL}, seconds: 1000}}\n"
+    )
+    return path
+
+
+def qdx(*arguments: object, check: bool = True) -> str:
+    command = [sys.executable, "-m", "qdx", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    if check and done.returncode:
+        raise RuntimeError(f"{command}: exit {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def summary(run: Path) -> dict:
+    return json.loads(qdx("inspect", run, "--json"))
+
+
+def wound(rng: random.Random, place: str, generations: int, seconds: float) -> tuple[int, float]:
+    """How-manieth time and how long after, so that the kill falls inside the run."""
+    count = {
+        "rollout": rng.randrange(1, 5 * generations),  # at least five shards a generation
+        "between": rng.randrange(1, generations),
+        "writing": rng.randrange(1, 3 * generations),
+        "clock": 1,
+    }[place]
+    return count, rng.uniform(0.0, {"rollout": 0.002, "clock": 0.8 * seconds}.get(place, 0.0))
+
+
+def strike(run: Path, start: list[object], place: str, count: int, delay_s: float) -> int:
+    """Start or resume the victim; its exit status is negative when a signal ended it."""
+    victim = [sys.executable, str(HERE / "victim.py"), place, str(count), str(delay_s), "--"]
+    done = subprocess.run([*victim, *map(str, start)], capture_output=True, timeout=600, check=False)
+    return done.returncode
+
+
+def journalled(run: Path) -> int:
+    """Generations that were journalled, committed or not."""
+    lines = (run / "journal.jsonl").read_bytes().split(b"\n")
+    return len([line for line in lines[:-1] if line])
+
+
+def one_kill(folder: Path, calm: dict, cfg: Path, case: dict) -> dict:
+    """Kill, look, resume, compare."""
+    run = folder / "killed"
+    shutil.rmtree(run, ignore_errors=True)
+    threads = f"executor.threads={case['threads']}"
+    status = strike(
+        run, ["run", cfg, threads, "--out", run], case["place"], case["count"], case["delay_s"]
+    )
+    at_kill = summary(run)
+    redone = journalled(run) - at_kill["generation"]
+    qdx("resume", run, f"executor.threads={case['threads_after']}")
+    resumed = summary(run)
+    return case | {
+        "killed": status == -signal.SIGKILL,
+        "committed_generation": at_kill["generation"],
+        "before_the_end": at_kill["evaluations"] < calm["budget"],
+        "redone_generations": redone,
+        "archive_size": resumed["archive_size"],
+        "same_digest": resumed["digest"] == calm["digest"],
+        "same_state_digest": resumed["state_digest"] == calm["state_digest"],
+    }
+
+
+def is_right(result: dict) -> bool:
+    return (
+        result["killed"]
+        and result["before_the_end"]
+        and 0 <= result["redone_generations"] <= INTERVAL
+        and result["archive_size"] > 0
+        and result["same_digest"]
+        and result["same_state_digest"]
+    )
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--budget", type=int, default=6000)
+    parser.add_argument("--task", default="hard_maze")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args(arguments)
+    rng = random.Random(options.seed)
+    results = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        calm, seconds, configs = {}, {}, {}
+        for searcher in SEARCHERS:
+            configs[searcher] = config(folder, searcher, options.budget, options.task)
+            start = time.monotonic()
+            qdx("run", configs[searcher], "executor.threads=1", "--out", folder / searcher)
+            seconds[searcher] = time.monotonic() - start - 2  # what starting up takes
+            calm[searcher] = summary(folder / searcher)
+        for i in range(options.kills):
+            searcher, place = SEARCHERS[i % 2], PLACES[i // 2 % len(PLACES)]
+            generations = calm[searcher]["generation"]
+            while True:
+                count, delay_s = wound(rng, place, generations, max(seconds[searcher], 0.2))
+                case = {
+                    "searcher": searcher,
+                    "place": place,
+                    "count": count,
+                    "delay_s": round(delay_s, 4),
+                    "threads": rng.choice(THREADS),
+                    "threads_after": rng.choice(THREADS),
+                }
+                result = one_kill(folder, calm[searcher], configs[searcher], case)
+                if result["killed"]:
+                    break  # a kill aimed past the end proves nothing and is aimed again
+            results.append(result)
+            print(f"{i + 1:3d} {'ok ' if is_right(result) else 'BAD'} {json.dumps(result)}", flush=True)
+    right = sum(map(is_right, results))
+    print(f"{right} of {len(results)} kills resumed to the uninterrupted run")
+    if options.out:
+        options.out.write_text(json.dumps({"right": right, "kills": results}, indent=1) + "\n")
+    return 0 if right == len(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

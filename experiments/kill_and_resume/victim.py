@@ -1,0 +1,103 @@
+"""`qdx` in a process that SIGKILLs itself: victim.py PLACE COUNT DELAY_S -- ARGUMENTS.
+
+PLACE is where, COUNT at the how-manieth time:
+    rollout   DELAY_S after a kernel was started, while it runs
+    between   between two generations, right after a journal line was written
+    writing   at a file operation of the storage; a write is cut in half
+    clock     DELAY_S after the first generation, wherever that falls
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from qdx.campaign.campaign import Campaign
+from qdx.cli.app import call
+from qdx.rollout import fused
+
+OPERATIONS = ("write", "pwrite", "fsync", "replace", "rename")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class At:
+    """True at the how-manieth call."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left == 0
+
+
+def during_rollout(at: At, delay_s: float) -> None:
+    real = fused._launch
+
+    def launch(*args: Any) -> Any:
+        if at():
+            threading.Timer(delay_s, die).start()
+        return real(*args)
+
+    fused._launch = launch
+
+
+def between_generations(at: At, delay_s: float) -> None:
+    real = Campaign.journal
+
+    def journal(self: Campaign, record: Any) -> None:
+        real(self, record)
+        if at():
+            die()
+
+    Campaign.journal = journal  # type: ignore[method-assign]
+
+
+def while_writing(at: At, delay_s: float) -> None:
+    def wrap(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def operation(*args: Any, **kwargs: Any) -> Any:
+            if at():
+                if name.endswith("write"):
+                    real(args[0], bytes(args[1])[: len(args[1]) // 2], *args[2:])
+                die()
+            return real(*args, **kwargs)
+
+        return operation
+
+    def begin(self: Campaign, record: Any) -> None:  # not before the run has begun
+        Campaign.journal = real_journal  # type: ignore[method-assign]
+        for name in OPERATIONS:
+            setattr(os, name, wrap(name, getattr(os, name)))
+        real_journal(self, record)
+
+    real_journal = Campaign.journal
+    Campaign.journal = begin  # type: ignore[method-assign]
+
+
+def by_the_clock(at: At, delay_s: float) -> None:
+    real = Campaign.journal
+
+    def journal(self: Campaign, record: Any) -> None:
+        Campaign.journal = real  # type: ignore[method-assign]
+        threading.Timer(delay_s, die).start()
+        real(self, record)
+
+    Campaign.journal = journal  # type: ignore[method-assign]
+
+
+PLACES = {
+    "rollout": during_rollout,
+    "between": between_generations,
+    "writing": while_writing,
+    "clock": by_the_clock,
+}
+
+if __name__ == "__main__":
+    place, count, delay_s, _, *arguments = sys.argv[1:]
+    PLACES[place](At(int(count)), float(delay_s))
+    sys.exit(call(arguments))
