@@ -1,10 +1,10 @@
 """The Python interface: run a campaign, open one that ran, evaluate genomes.
 
-    import qdx
+import qdx
 
-    run = qdx.run("configs/hard_maze.yaml")
-    run.metrics.plot(x="evaluations", y="coverage")
-    action = run.best().policy()(observation)
+run = qdx.run("configs/hard_maze.yaml")
+run.metrics.plot(x="evaluations", y="coverage")
+action = run.best().policy()(observation)
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Elite:
     @property
     def genes(self) -> Float32[Array, " G"]:
         """Its genes."""
-        return self.evaluation.genomes.genes[0]
+        genes: Array = self.evaluation.genomes.genes[0]
+        return genes
 
     @property
     def fitness(self) -> float:

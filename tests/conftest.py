@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis draws the same examples on every machine, and never by the clock.
+"""What all tests share: hypothesis draws the same examples everywhere, never by the clock.
 
 Builders of genomes, outcomes and evaluations are in `tests/conformance/making.py`.
 """

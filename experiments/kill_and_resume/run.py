@@ -60,7 +60,9 @@ def wound(rng: random.Random, place: str, generations: int, seconds: float) -> t
 def strike(run: Path, start: list[object], place: str, count: int, delay_s: float) -> int:
     """Start or resume the victim; its exit status is negative when a signal ended it."""
     victim = [sys.executable, str(HERE / "victim.py"), place, str(count), str(delay_s), "--"]
-    done = subprocess.run([*victim, *map(str, start)], capture_output=True, timeout=600, check=False)
+    done = subprocess.run(
+        [*victim, *map(str, start)], capture_output=True, timeout=600, check=False
+    )
     return done.returncode
 
 
@@ -140,7 +142,10 @@ def main(arguments: list[str]) -> int:
                 if result["killed"]:
                     break  # a kill aimed past the end proves nothing and is aimed again
             results.append(result)
-            print(f"{i + 1:3d} {'ok ' if is_right(result) else 'BAD'} {json.dumps(result)}", flush=True)
+            print(
+                f"{i + 1:3d} {'ok ' if is_right(result) else 'BAD'} {json.dumps(result)}",
+                flush=True,
+            )
     right = sum(map(is_right, results))
     print(f"{right} of {len(results)} kills resumed to the uninterrupted run")
     if options.out:

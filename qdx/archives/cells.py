@@ -1,12 +1,14 @@
 """Cell archives on pyribs: a grid (Mouret & Clune 2015) or a centroidal Voronoi tessellation.
 
 Vassiliades, Chatzilygeroudis & Mouret, "Using centroidal Voronoi tessellations to scale up the
-multidimensional archive of phenotypic elites algorithm", IEEE TEVC 22(4), 2018. This file translates
-the words: genes → solution, descriptors → measures, fitness → objective. What pyribs stores is an id;
-everything an id stands for lives in the record store, and every statistic is computed from contents.
+multidimensional archive of phenotypic elites algorithm", IEEE TEVC 22(4), 2018. This file
+translates the words: genes → solution, descriptors → measures, fitness → objective. What pyribs
+stores is an id; everything an id stands for lives in the record store, and every statistic is
+computed from contents.
 
-pyribs clips measures outside its ranges into edge cells without a word, and one NaN rejects a batch;
-here rows outside are counted and reported (or refused, by option), and failed rows never reach it.
+pyribs clips measures outside its ranges into edge cells without a word, and one NaN rejects a
+batch; here rows outside are counted and reported (or refused, by option), and failed rows never
+reach it.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def check(raw: Json, name: str = "") -> Config:
     return Config(campaign=campaign, checkpoint=checkpoint, archives=archives, **parts)
 
 
-def changed(old: Json, new: Json, path: str = "") -> list[str]:
+def changed(old: Any, new: Any, path: str = "") -> list[str]:
     """Dotted keys whose values differ between two resolved configs."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return [] if old == new else [path]
@@ -234,7 +234,7 @@ def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
 
 
 def _sentence(path: str, detail: ErrorDetails) -> str:
-    """pydantic's finding in the house's four parts."""
+    """A finding of pydantic in the house's four parts."""
     where = ".".join([path] * bool(path) + [str(part) for part in detail["loc"]])
     if detail["type"] == "missing":
         return f"{where}: missing. Give it a value."

@@ -27,8 +27,10 @@ def _broken(run: StoredRun) -> Iterator[str]:
         yield "journal: generations are not counted 1, 2, 3, …"
     tally = run.tally()
     if snapshot.journal and snapshot.journal[-1]["evaluations"] != tally.evaluations:
-        yield f"journal: ends at {snapshot.journal[-1]['evaluations']} evaluations, not at "\
+        yield (
+            f"journal: ends at {snapshot.journal[-1]['evaluations']} evaluations, not at "
             f"{tally.evaluations}."
+        )
     metrics, arrays = tally.metrics(), tally.state().arrays
     seen = int(arrays["visits_all"].sum()) + metrics["failed"] + metrics["truth_outside"]
     if seen != tally.evaluations:

@@ -47,7 +47,7 @@ def build(config: Config) -> Parts:
         config.descriptor.parameters, observation=config.observer.kind, dimension=dimension
     )
     records = Records()
-    archives = {
+    archives: dict[str, Any] = {
         name: _archive(section, records, bounds=facts.bounds * n_samples, seed=config.campaign.seed)
         for name, section in config.archives.items()
     }

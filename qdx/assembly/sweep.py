@@ -33,9 +33,7 @@ def grid(path: Path, keys: Sequence[str]) -> list[GridPoint]:
         raw = read_yaml(path)
         for (key, _), value in zip(axes, values, strict=True):
             assign(raw, key, value)
-        told = [
-            str(value) for (key, _), value in zip(axes, values, strict=True) if key != ["seed"]
-        ]
+        told = [str(value) for (key, _), value in zip(axes, values, strict=True) if key != ["seed"]]
         raw["name"] = "-".join([str(raw.get("name") or path.stem), *told])
         config = check(raw)
         points.append(GridPoint(f"{config.campaign.name}-{config.campaign.seed}", config))

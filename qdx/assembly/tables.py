@@ -1,7 +1,7 @@
 """The tables: every name a config may say, and the class it stands for.
 
-Resolved on use, so listing imports nothing. A new searcher is one row here. Packages add tasks through
-the entry-point group `qdx.tasks` (name = "module:Class").
+Resolved on use, so listing imports nothing. A new searcher is one row here. Packages add tasks
+through the entry-point group `qdx.tasks` (name = "module:Class").
 """
 
 from __future__ import annotations

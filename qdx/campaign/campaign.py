@@ -273,5 +273,3 @@ def _counts(verdict: Verdict | None) -> Json:
     """How many rows an archive refused, improved and added in a generation."""
     status = [] if verdict is None else verdict.status.tolist()
     return {s.name.lower(): status.count(s) for s in Status}
-
-

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def generation(c: Campaign) -> Record:
-    """ask → evaluate → describe → admit → add → tell → (lesson → learn → redescribe) → count."""
+    """Ask, evaluate, describe, admit, add, tell, learn when it is time, count."""
     genomes = c.searcher.ask()
     outcomes = evaluate(c.executor, c.rollout, genomes, stopping=c.is_stopping)
     c.refuse_failures(outcomes)

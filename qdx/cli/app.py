@@ -1,4 +1,4 @@
-"""The `qdx` command: one sub-command per file function, errors as one clear line and an exit code."""
+"""The `qdx` command: errors end as one clear line and an exit code."""
 
 from __future__ import annotations
 

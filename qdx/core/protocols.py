@@ -86,7 +86,7 @@ class Observer(Protocol):
 
 @runtime_checkable
 class Rollout(Protocol):
-    """Runs episodes: a picklable function. Opens (kernels, tables) once per process, on first use."""
+    """Runs episodes: a picklable function that opens kernels and tables once per process."""
 
     def __call__(self, genomes: Genomes) -> Outcomes:
         """Row by row; the result of a row does not depend on the rows around it.
@@ -130,7 +130,7 @@ class Descriptor(Stateful, Protocol):
         ...
 
     def describe(self, observations: Observations, failed: Bool[Array, " B"]) -> Described:
-        """Pure: equal observations give equal bits within one space version; failed rows are NaN."""
+        """Pure: equal observations, equal bits within a space version; failed rows are NaN."""
         ...
 
     def learn(self, observations: Observations) -> None:

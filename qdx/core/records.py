@@ -1,9 +1,9 @@
 """The record store: every evaluation that somebody still holds, once, keyed by id.
 
-Population, emitters and archives hold ids; genes, outcomes, observations and descriptors of an id live
-here. Holders count their references with `hold` and `release`; `sweep` drops the rows nobody holds. A
-moved behaviour space is one batched pass (`redescribe`). What changed since the last commit is known
-(`changes`), so that storing costs what is new.
+Population, emitters and archives hold ids; genes, outcomes, observations and descriptors of an id
+live here. Holders count their references with `hold` and `release`; `sweep` drops the rows nobody
+holds. A moved behaviour space is one batched pass (`redescribe`). What changed since the last
+commit is known (`changes`), so that storing costs what is new.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Records:
         }
         described = describe(observations, self._columns["failed"][rows])
         kept = {k: v[rows] for k, v in self._columns.items()} | described_columns(described)
-        self.__init__()  # type: ignore[misc]
+        self.__init__()
         self.load(kept)
         self._reset, self.space = True, described.space
 

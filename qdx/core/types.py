@@ -1,7 +1,8 @@
 """The nouns that fall down the stair: genomes, outcomes, described, verdict, record.
 
-Axes: B genomes of a batch, G genes, M ground-truth measures, D descriptor, N archive rows, K neighbours.
-Every batch is a frozen dataclass of arrays that share their first axis; `take` and `join` work on all of them.
+Axes: B genomes of a batch, G genes, M ground-truth measures, D descriptor, N archive rows, K
+neighbours. Every batch is a frozen dataclass of arrays that share their first axis; `take` and
+`join` work on all of them.
 """
 
 from __future__ import annotations
@@ -168,7 +169,8 @@ Batch = TypeVar("Batch", Genomes, Outcomes, Described, Evaluations, Verdict)
 
 def take(batch: Batch, rows: Array) -> Batch:
     """The rows of a batch, by index or mask."""
-    return type(batch)(**{f.name: _take(getattr(batch, f.name), rows) for f in fields(batch)})
+    rows_of: Batch = _take_all(batch, rows)
+    return rows_of
 
 
 def join(batches: Sequence[Batch]) -> Batch:
@@ -179,13 +181,17 @@ def join(batches: Sequence[Batch]) -> Batch:
     )
 
 
+def _take_all(batch: Any, rows: Array) -> Any:
+    return type(batch)(**{f.name: _take(getattr(batch, f.name), rows) for f in fields(batch)})
+
+
 def _take(value: Any, rows: Array) -> Any:
     if isinstance(value, np.ndarray):
         return value[rows]
     if isinstance(value, Mapping):
         return {name: array[rows] for name, array in value.items()}
-    if isinstance(value, (Genomes, Outcomes, Described)):
-        return take(value, rows)
+    if isinstance(value, Genomes | Outcomes | Described):
+        return _take_all(value, rows)
     return value
 
 

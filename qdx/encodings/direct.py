@@ -31,4 +31,5 @@ class Direct:
 
     def clip(self, genes: Float32[Array, "B G"]) -> Float32[Array, "B G"]:
         """Genes inside the bounds."""
-        return np.clip(genes, np.float32(self.low), np.float32(self.high))
+        inside: Array = np.clip(genes, np.float32(self.low), np.float32(self.high))
+        return inside

@@ -1,4 +1,4 @@
-"""Batches to shards and back. Pure: the partition depends on the configured size alone, never on workers."""
+"""Batches to shards and back; the partition depends on the configured size, never on workers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Coverage and its relatives: pure functions of arrays on the ground-truth grid.
 
-The measures of SERENE and STAX: a grid of 50 bins per dimension over the task's bounds; coverage is the
-share of cells visited, uniformity how evenly.
+The measures of SERENE and STAX: a grid of 50 bins per dimension over the task's bounds; coverage is
+the share of cells visited, uniformity how evenly.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def cell_index(
     low = np.array([b[0] for b in bounds])
     high = np.array([b[1] for b in bounds])
     shape = np.array(bins)
-    inside = ((measures >= low) & (measures <= high)).all(axis=1)
+    inside = np.all((measures >= low) & (measures <= high), axis=1)
     scaled = (np.where(inside[:, None], measures, low) - low) / (high - low)
     cells = np.minimum((scaled * shape).astype(np.int64), shape - 1)
     index = np.ravel_multi_index(tuple(cells.T), tuple(bins))

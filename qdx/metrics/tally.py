@@ -1,7 +1,7 @@
 """The running count of a campaign: what all its evaluations, kept or not, have shown.
 
-Best reward per area counts every evaluation, not only archived ones: an archive that takes five random
-offspring a generation would understate what was found.
+Best reward per area counts every evaluation, not only archived ones: an archive that takes five
+random offspring a generation would understate what was found.
 """
 
 from __future__ import annotations

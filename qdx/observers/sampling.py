@@ -1,7 +1,7 @@
 """Observers that keep samples of the ground-truth measures: the final state, checkpoints, the path.
 
-Samples after an early end repeat the last state, so arrays have one shape; `Outcomes.length` says how
-many of them were alive.
+Samples after an early end repeat the last state, so arrays have one shape; `Outcomes.length` says
+how many of them were alive.
 """
 
 from __future__ import annotations

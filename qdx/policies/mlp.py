@@ -1,8 +1,8 @@
 """The papers' controller: a small feed-forward net with one scalar bias per layer.
 
-Used by SERENE and STAX for every fused task. Activation 2 sigmoid(x) - 1 = tanh(x / 2) on every layer,
-the output included. Gene order: W(in, h), b, [W(h, h), b] x (layers - 1), W(h, out), b; matrices row
-by row, input index first.
+Used by SERENE and STAX for every fused task. Activation 2 sigmoid(x) - 1 = tanh(x / 2) on every
+layer, the output included. Gene order: W(in, h), b, [W(h, h), b] x (layers - 1), W(h, out), b;
+matrices row by row, input index first.
 """
 
 # no `from __future__ import annotations`: Warp reads the annotations of nested kernels

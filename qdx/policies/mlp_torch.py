@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import final
 
 import torch
@@ -23,9 +24,7 @@ class TorchMlp(nn.Module):
         """Zero weights; `load` gives them values."""
         super().__init__()
         widths = [shape.n_in, *[shape.hidden] * shape.layers, shape.n_out]
-        self.weights = nn.ParameterList(
-            torch.zeros(n, m) for n, m in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.weights = nn.ParameterList(torch.zeros(n, m) for n, m in itertools.pairwise(widths))
         self.biases = nn.ParameterList(torch.zeros(()) for _ in widths[1:])
 
     @classmethod

@@ -115,8 +115,9 @@ def percent_axis(axes: Axes, top: float) -> None:
 
 
 def reward_axis(axes: Axes, best: float) -> None:
-    """Rewards from 0 along y; of a best reward of nothing, 0 to 1."""
-    top = best if best > 0 else 1.0
+    """Rewards from 0 to the next round number along y; of a best reward of nothing, to 1."""
+    scale = 10.0 ** np.floor(np.log10(best)) if best > 0 else 1.0
+    top = scale * min(n for n in (1, 2, 2.5, 3, 4, 5, 6, 8, 10) if n * scale >= best)
     axes.set_ylim(-0.02 * top, 1.06 * top)
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=STEPS))
 

@@ -41,10 +41,10 @@ DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)))  # once the colours are us
 PANEL: Final = (1.75, 1.4)  # inches
 GAP: Final = (0.42, 0.68)  # inches between panels
 LEFT: Final = 0.5
-RIGHT: Final = 0.15
+RIGHT: Final = 0.22
 BOTTOM: Final = 0.42
 TOP: Final = 0.3  # inches above the panels, and for each line of the legend
-LEGEND: Final = 0.19
+LEGEND: Final = 0.155
 
 Style = Mapping[str, Any]
 
@@ -219,18 +219,27 @@ def _draw_legend(made: Figure, found: Sequence[Group], styles: Mapping[str, Styl
         handles.append(Line2D([], [], **style))
         texts.append(f"{label}  ({number} seed{'s' * (high > 1)})")
     width, height = made.get_size_inches()
-    at = ((LEFT - 0.05) / width, 1 - 0.05 / height)
     n = _legend_columns(texts, float(width))
-    key = made.legend(handles, texts, loc="upper left", bbox_to_anchor=at, ncols=n, frameon=False)
-    for text in key.get_texts():
-        text.set(size=NORMAL, color=INK)
+    made.legend(
+        handles,
+        texts,
+        loc="upper left",
+        bbox_to_anchor=(LEFT / width, 1 - 0.06 / height),
+        ncols=n,
+        frameon=False,
+        fontsize=NORMAL,
+        labelcolor=INK,
+        borderpad=0,
+        borderaxespad=0,
+        labelspacing=0.35,
+    )
     if max(map(max, seeds.values())) > 1:
         note = "line: mean over seeds · band: smallest to largest"
-        y = 1 - (0.1 + LEGEND * -(-len(texts) // n)) / height
+        y = 1 - (0.08 + LEGEND * -(-len(texts) // n)) / height
         made.text(LEFT / width, y, note, va="top", size=SMALL, color=MUTED)
 
 
 def _legend_columns(labels: Sequence[str], width: float) -> int:
     """How many labels fit side by side."""
-    longest = 0.5 + 0.075 * max(map(len, labels))  # inches, with its line
+    longest = 0.6 + 0.057 * max(map(len, labels))  # inches, with its line
     return int(np.clip((width - LEFT) / longest, 1, len(labels)))

@@ -1,8 +1,8 @@
 """Fused rollouts: one kernel runs whole episodes, one thread a genome.
 
-`program` composes a task (`tasks/fused.py`), a policy and the observer's sampling plan into one Warp
-kernel. The same source runs on the CPU and on CUDA; a launch releases the interpreter, so threads over
-shards use every core. A row's result has the same bits whatever rows stand around it.
+`program` composes a task (`tasks/fused.py`), a policy and the observer's sampling plan into one
+Warp kernel. The same source runs on the CPU and on CUDA; a launch releases the interpreter, so
+threads over shards use every core. A row's result has the same bits whatever rows stand around it.
 """
 
 # no `from __future__ import annotations`: Warp reads the annotations of nested kernels
@@ -241,12 +241,13 @@ def _episode_parts(task: FusedTask, body: Program) -> EpisodeParts:
 
     @wp.func
     def sample(world: World, results: Results, row: wp.int32, episode: Episode) -> Episode:
-        if episode.slot < results.sample_at.shape[0]:
-            if results.sample_at[episode.slot] == episode.t:
-                point = measure(world, episode.state)
-                for m in range(n_measures):
-                    results.samples[row, episode.slot, m] = point[m]
-                episode.slot = episode.slot + 1
+        if episode.slot == results.sample_at.shape[0]:
+            return episode
+        if results.sample_at[episode.slot] == episode.t:
+            point = measure(world, episode.state)
+            for m in range(n_measures):
+                results.samples[row, episode.slot, m] = point[m]
+            episode.slot = episode.slot + 1
         return episode
 
     @wp.func
@@ -270,6 +271,4 @@ def _episode_parts(task: FusedTask, body: Program) -> EpisodeParts:
         results.area[row] = reward.area
         results.length[row] = episode.t
 
-    return EpisodeParts(
-        World, body.body, Results, (begin, sample, observe, body.act, move, end)
-    )
+    return EpisodeParts(World, body.body, Results, (begin, sample, observe, body.act, move, end))

@@ -1,9 +1,9 @@
 """MAP-Elites.
 
-Mouret & Clune, "Illuminating search spaces by mapping elites", arXiv 1504.04909, 2015. An initial batch
-fills the cells; then parents are drawn uniformly from the elites, varied and offered. Variation is
-Gaussian (the SERENE baseline) or iso+line (Vassiliades & Mouret 2018). The archive is a grid unless the
-config asks for a CVT.
+Mouret & Clune, "Illuminating search spaces by mapping elites", arXiv 1504.04909, 2015. An initial
+batch fills the cells; then parents are drawn uniformly from the elites, varied and offered.
+Variation is Gaussian (the SERENE baseline) or iso+line (Vassiliades & Mouret 2018). The archive is
+a grid unless the config asks for a CVT.
 """
 
 from __future__ import annotations

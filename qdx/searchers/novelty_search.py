@@ -1,7 +1,7 @@
 """Novelty Search, as SERENE and STAX use it.
 
-Lehman & Stanley, "Abandoning objectives: evolution through the search for novelty alone", Evolutionary
-Computation 19(2), 2011; in the (mu + lambda) form of Paolo et al., GECCO 2021:
+Lehman & Stanley, "Abandoning objectives: evolution through the search for novelty alone",
+Evolutionary Computation 19(2), 2011; in the (mu + lambda) form of Paolo et al., GECCO 2021:
 
     P <- M genomes ~ clip(N(0, 1)), evaluated;  A <- {}
     while budget left:

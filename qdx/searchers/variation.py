@@ -11,7 +11,8 @@ def gaussian(
     genes: Float32[Array, "B G"], sigma: float, rng: np.random.Generator
 ) -> Float32[Array, "B G"]:
     """Every gene moved, ~ x + N(0, σ²)."""
-    return genes + np.float32(sigma) * rng.standard_normal(genes.shape, np.float32)
+    moved: Array = genes + np.float32(sigma) * rng.standard_normal(genes.shape, np.float32)
+    return moved
 
 
 def iso_line(
@@ -22,10 +23,11 @@ def iso_line(
 ) -> Float32[Array, "B G"]:
     """Isotropic noise plus noise along the line to another elite.
 
-    Vassiliades & Mouret, "Discovering the elite hypervolume by leveraging interspecies correlation",
-    GECCO 2018, eq. 1: x + σ1 N(0, I) + σ2 (y - x) N(0, 1).
+    Vassiliades & Mouret, "Discovering the elite hypervolume by leveraging interspecies
+    correlation", GECCO 2018, eq. 1: x + σ1 N(0, I) + σ2 (y - x) N(0, 1).
     """
     iso_sigma, line_sigma = (np.float32(s) for s in sigmas)
     noise = rng.standard_normal(genes.shape, np.float32)
     along = rng.standard_normal((len(genes), 1), np.float32)
-    return genes + iso_sigma * noise + line_sigma * (others - genes) * along
+    moved: Array = genes + iso_sigma * noise + line_sigma * (others - genes) * along
+    return moved

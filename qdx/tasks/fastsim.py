@@ -1,15 +1,17 @@
 """A wheeled robot in a bitmap arena, after libfastsim (Mouret & Doncieux, 2012, Sferes/fastsim).
 
-Positions are continuous, walls and beams live on pixels: a position is a pixel by round(pos / size),
-a pixel is a position by size x pixel. What libfastsim walks at each step is looked up here, with the
-same result:
+Positions are continuous, walls and beams live on pixels: a position is a pixel by round(pos /
+size), a pixel is a position by size x pixel. What libfastsim walks at each step is looked up here,
+with the same result:
 
-* a beam from a free pixel towards a pixel `displacement` away always stops at the same pixel, so the
+* a beam from a free pixel towards a pixel `displacement` away always stops at the same pixel, so
+  the
   hit is tabulated over (free pixel, displacement);
 * a disc around a pixel always touches walls in the same directions, so contacts are a bit mask.
 
 Arithmetic is float32 in the order of the original: a displacement is summed first and added to the
-position once. The displacement itself is written without the cancellation of (cos a - 1) at small a.
+position once. The displacement itself is written without the cancellation of (cos a - 1) at small
+a.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ def pixel_of(position: wp.float32) -> wp.int32:
 
 @wp.func
 def cos_sin(angle: wp.float32) -> wp.vec2:
-    """Cosine and sine for |angle| < 8: quadrant reduction, minimax polynomials, errors below 1e-7."""
+    """Cosine and sine for |angle| < 8: quadrant reduction, minimax polynomials, error < 1.5e-7."""
     k = wp.floor(angle * 0.63661977 + 0.5)  # 2 / pi
     r = angle - k * 1.5707964  # pi / 2 in two parts
     r = r + k * 4.371139e-8

@@ -10,8 +10,8 @@ A whole episode runs in one thread of one kernel (`rollout/fused.py` composes it
     reward = finish(world, state)
 
 `reset, observe, step, measure, finish` are `wp.func`s; `world` is a `wp.struct` of constants and
-tables that lives on the device. The state struct has an int field `done`; an episode ends early when
-`step` sets it.
+tables that lives on the device. The state struct has an int field `done`; an episode ends early
+when `step` sets it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Lehman & Stanley, "Abandoning objectives: evolution through the search for novelty alone",
 Evolutionary Computation 19(2), 2011; Paolo, Coninx, Doncieux & Laflaquière, "Sparse reward
 exploration via novelty search and emitters", GECCO 2021. 600 x 600 world units drawn on 200 x 200
-pixels, y grows downwards; the robot starts at (60, 450), heading 45 degrees. Reward comes at the last
-step only, by the position before the last move, as in the released environment.
+pixels, y grows downwards; the robot starts at (60, 450), heading 45 degrees. Reward comes at the
+last step only, by the position before the last move, as in the released environment.
 """
 
 from __future__ import annotations

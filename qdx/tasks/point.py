@@ -1,7 +1,7 @@
 """Point: a point in a square, rewarded at each step it spends in one of four small boxes.
 
-The Walker2D / Point2D task of the SERENE and STAX code: x ← clip(x + 0.05 u, -1, 1), 50 steps from the
-centre; only the first box entered counts.
+The Walker2D / Point2D task of the SERENE and STAX code: x ← clip(x + 0.05 u, -1, 1), 50 steps from
+the centre; only the first box entered counts.
 """
 
 from __future__ import annotations

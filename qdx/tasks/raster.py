@@ -61,7 +61,7 @@ def disc_contacts(walls: Array, radius: int) -> Contact:
 
 
 def clearance(walls: Array) -> Array:
-    """Chebyshev distance of each pixel to the nearest wall, outside the map included, (H, W) int32."""
+    """Chebyshev distance to the nearest wall, the outside included, (H, W) int32."""
     padded = np.pad(~walls, 1)
     return ndimage.distance_transform_cdt(padded, "chessboard")[1:-1, 1:-1].astype(np.int32)
 

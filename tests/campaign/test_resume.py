@@ -112,9 +112,11 @@ def test_what_the_run_is_cannot_change_on_resume(tmp_path, key):
 
 def test_stopping_commits_and_says_how_to_go_on(tmp_path):
     calm = run_whole(config(), tmp_path / "calm")
-    with Campaign(config(), tmp_path / "cut") as campaign:
-        with pytest.raises(InterruptedRun, match=r"after 500 evaluations.*qdx resume"):
-            campaign.run(lambda record: campaign.stop() if record.generation == 3 else None)
+    with (
+        Campaign(config(), tmp_path / "cut") as campaign,
+        pytest.raises(InterruptedRun, match=r"after 500 evaluations.*qdx resume"),
+    ):
+        campaign.run(lambda record: campaign.stop() if record.generation == 3 else None)
     assert digests(tmp_path / "cut")[2] == "interrupted"
     with Campaign.resume(tmp_path / "cut") as campaign:
         campaign.run()

@@ -1,4 +1,4 @@
-"""HardMaze against libfastsim's trajectories, the NumPy reference, and the fact that tables only look up."""
+"""HardMaze against libfastsim's trajectories and the NumPy reference, step by step and whole."""
 
 import functools
 from pathlib import Path
@@ -73,16 +73,14 @@ def test_every_steady_controller_follows_libfastsim():
 
 
 def test_of_all_steady_twins_all_but_one_speak_for_a_controller_that_follows():
-    # Controller 5 touches a wall within 5e-4 of a pixel's edge: one of its four twins does not see it.
+    # Controller 5 bumps within 5e-4 of a pixel's edge: one of its four twins does not tell.
     steady = drifts() < STEADY
     assert steady.sum() >= 40
     assert (steady & (errors() >= AGREEMENT)).sum() <= 1
 
 
 def test_at_most_two_of_forty_end_more_than_a_cell_away():
-    ends = np.linalg.norm(
-        golden_positions()[:, -1] - GOLDEN["trajectories"][:, -1, :2], axis=1
-    )
+    ends = np.linalg.norm(golden_positions()[:, -1] - GOLDEN["trajectories"][:, -1, :2], axis=1)
     assert (ends > CELL).sum() <= 2
 
 

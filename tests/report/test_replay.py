@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.animation import FFMpegWriter
+from matplotlib.collections import LineCollection
+from PIL import Image
+
+from qdx.core.errors import ConfigError, ShapeError
+from qdx.report.picture import save
+from qdx.report.replay import save_video, trajectory_picture
+from qdx.tasks.hard_maze import HardMaze
+from qdx.tasks.point import Point
+
+PATH = np.linspace([0.1, 0.75], [0.3, 0.9], 21)
+
+
+def test_the_path_is_drawn_from_start_to_end_coloured_by_step() -> None:
+    axes = trajectory_picture(HardMaze(), PATH, "episode").axes[0]
+    (line,) = [c for c in axes.collections if isinstance(c, LineCollection)]
+    (end,) = [x for x in axes.lines if x.get_gid() == "end"]
+    segments = np.array(line.get_segments())
+    assert np.allclose(segments[:, 0], PATH[:-1])
+    assert np.allclose(segments[:, 1], PATH[1:])
+    assert np.allclose(np.asarray(line.get_array())[[0, -1]], [50, 1950])  # middles, of 2000 steps
+    assert np.allclose(end.get_xydata(), PATH[-1])
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (1, 0))
+
+
+def test_goals_are_boxes_where_the_task_has_boxes() -> None:
+    path = np.zeros((51, 2), np.float32)
+    point = trajectory_picture(Point(), path, "").axes[0]
+    maze = trajectory_picture(HardMaze(), PATH, "").axes[0]
+    assert [type(p).__name__ for p in point.patches[:4]] == ["Rectangle"] * 4
+    assert [type(p).__name__ for p in maze.patches[:2]] == ["Circle"] * 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 2001])
+def test_paths_of_any_length_are_drawn(n: int, tmp_path: Path) -> None:
+    figure = trajectory_picture(HardMaze(), np.full((n, 2), 0.5, np.float32), "x" * 200 + ", y")
+    figure.draw_without_rendering()
+    assert all(t.get_window_extent().x1 <= figure.bbox.width for t in figure.texts)
+    assert all(f.stat().st_size < 200_000 for f in save(figure, tmp_path / "path"))
+
+
+def test_a_path_that_is_none_is_refused() -> None:
+    with pytest.raises(ShapeError, match="path"):
+        trajectory_picture(HardMaze(), np.zeros((0, 2)), "")
+    with pytest.raises(ShapeError, match="3 steps"):
+        trajectory_picture(HardMaze(), PATH, "", steps=np.arange(3))
+
+
+def test_a_gif_moves(tmp_path: Path) -> None:
+    file = save_video(HardMaze(), PATH, tmp_path / "film.gif", seconds=0.2)
+    with Image.open(file) as film:
+        assert film.format == "GIF"
+        assert getattr(film, "n_frames", 1) == 5
+
+
+def test_mp4_without_ffmpeg_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FFMpegWriter, "isAvailable", classmethod(lambda cls: False))
+    with pytest.raises(ConfigError, match=r"ffmpeg.*film\.gif"):
+        save_video(HardMaze(), PATH, tmp_path / "film.mp4")
+    assert save_video(HardMaze(), PATH[:2], tmp_path / "film").suffix == ".gif"
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\.mp4 or \.gif"):
+        save_video(HardMaze(), PATH, tmp_path / "film.avi")
