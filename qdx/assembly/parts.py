@@ -94,9 +94,14 @@ def build_policy(config: Config) -> Any:
 
 
 def build_rollout(config: Config, observer: Observer, device: str = "") -> Rollout:
-    """Task x policy x an observer, on the executor's device unless told otherwise."""
+    """Task x policy x an observer, on the executor's device unless told otherwise.
+
+    Raises:
+        ConfigError: This machine has no such device.
+    """
     fused = resolve("qdx.rollout.fused:FusedRollout")
     device = device or getattr(config.executor.parameters, "device", "cpu")
+    resolve("qdx.rollout.device:check_device")(device)
     rollout: Rollout = fused(
         config.task.parameters, build_policy(config), observer, device, config.campaign.seed
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-import click
 import typer
 
 from qdx.cli import listing, reading, running, sweeping
@@ -42,22 +41,16 @@ def main() -> None:
 def call(arguments: list[str]) -> int:
     """Run a command line and give its exit code."""
     try:
-        app(arguments, standalone_mode=False)
+        app(arguments)
+    except SystemExit as done:  # how typer ends, usage errors included
+        return int(done.code or 0)
     except QdxError as error:
         for line in str(error).splitlines():
             print(f"qdx: {line}", file=sys.stderr)
         return error.exit_code
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
     except MemoryError:
         print("qdx: out of memory. The last commit stands.", file=sys.stderr)
         return 5
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        print("qdx: interrupted. The last commit stands.", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader of our output has gone, as in `qdx tasks | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qdx.cli import printing
+from qdx.core.errors import InterruptedRun
 
 if TYPE_CHECKING:
     from qdx.campaign.campaign import Campaign
@@ -59,6 +60,11 @@ def conduct(campaign: Campaign) -> None:
         done = campaign.tally.evaluations
         with ProgressReport(campaign.config.campaign.budget, done) as progress:
             campaign.run(progress)
+    except KeyboardInterrupt as error:
+        raise InterruptedRun(
+            f"{campaign.path}: stopped at once; the last commit stands. "
+            f"Go on with: qdx resume {campaign.path}"
+        ) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -160,6 +160,7 @@ def _build(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
     parts = _episode_parts(task, body)
     kernel = _paired(parts) if device == "cpu" else _single(parts)
     rows_per_thread = 2 if device == "cpu" else 1
+    wp.load_module(kernel.module, device=device)  # here, under the lock; not in a race of threads
     return FusedProgram(
         kernel,
         task.world(device),

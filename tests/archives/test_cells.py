@@ -210,8 +210,9 @@ def test_rows_that_are_not_finite_spoil_nobody(point: Any, fitness: float) -> No
 
 @pytest.mark.parametrize("build", [grid_archive, cvt_archive])
 def test_bounds_of_the_config_come_before_those_of_the_task(build: Any) -> None:
-    archive = build(Records(), bounds=((-2.0, 2.0), (-2.0, 2.0)), outside="refuse")
-    archive.add(evaluations([(-1.5, 1.5)]))
+    records = Records()
+    archive = build(records, bounds=((-2.0, 2.0), (-2.0, 2.0)), outside="refuse")
+    offer(archive, records, evaluations([(-1.5, 1.5)]))
     assert archive.report()["outside"] == 0
 
 

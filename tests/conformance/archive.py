@@ -162,6 +162,7 @@ class ArchiveConformance:
 
     def test_has_no_more_neighbours_than_members(self, archive: Any, records: Records) -> None:
         queries = cloud(3, seed=9).described.descriptors
+        records.add(cloud(1))
         assert archive.neighbours(queries, 4)[1].shape == (3, 0)
         offer(archive, records, evaluations([(0.1, 0.1), (0.9, 0.9)]))
         assert archive.neighbours(queries, 4)[1].shape == (3, 2)
@@ -239,6 +240,12 @@ class ArchiveConformance:
         move(filled, records)
         shelf.commit(records, {"it": filled})
         assert sorted(shelf.members["it"]) == sorted(filled.members().tolist())
+
+    def test_loads_a_commit_that_came_before_any_row(self, build: Build) -> None:
+        records, again = Records(), Records()
+        archive, revived = build(records), build(again)
+        revived.load(archive.changes().added)
+        assert equal(offer(revived, again, cloud(9)), offer(archive, records, cloud(9)))
 
     def test_goes_on_from_a_commit_as_if_nothing_had_been(self, build: Build) -> None:
         records, again, shelf = Records(), Records(), Shelf()

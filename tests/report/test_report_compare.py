@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Runs
 
+from qdx.assembly.stored import StoredRun
 from qdx.core.errors import ConfigError
 from qdx.report.compare import curves, groups, readable, records, spread, table
 from qdx.report.picture import save
+
+Runs = Callable[..., StoredRun]
 
 
 def labels(*configs: dict[str, object], runs: Runs) -> list[tuple[str, int]]:

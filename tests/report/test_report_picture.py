@@ -1,20 +1,22 @@
 from __future__ import annotations
 
-import threading
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Runs
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from qdx.assembly.parts import build_task
+from qdx.assembly.stored import StoredRun
 from qdx.report.canvas import apart, count
 from qdx.report.picture import members_of, run_picture, save
 
+Runs = Callable[..., StoredRun]
 KINDS = {
     "novelty_search": {},
     "map_elites": {"searcher": "map_elites"},
@@ -102,26 +104,27 @@ def test_nothing_is_cut_off(figure: Figure) -> None:
     assert drawn.y1 <= height
 
 
-def test_the_same_run_gives_the_same_bytes(runs: Runs, tmp_path: Path) -> None:
-    first = [f.read_bytes() for f in save(run_picture(runs()), tmp_path / "a")]
-    again = [f.read_bytes() for f in save(run_picture(runs()), tmp_path / "b")]
-    assert first == again
+@pytest.fixture(scope="module")
+def files(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """The bytes of one run's figure."""
+    folder = tmp_path_factory.mktemp("alone")
+    return [f.read_bytes() for f in save(run_picture(runs()), folder / "run")]
 
 
-def test_figures_may_be_drawn_from_several_threads(runs: Runs, tmp_path: Path) -> None:
-    run, sound = runs(), list[bool]()
-    expected = [f.read_bytes() for f in save(run_picture(run), tmp_path / "alone")]
+def test_the_same_run_gives_the_same_bytes(files: list[bytes], runs: Runs, tmp_path: Path) -> None:
+    assert [f.read_bytes() for f in save(run_picture(runs()), tmp_path / "b")] == files
 
-    def draw(i: int) -> None:
-        files = save(run_picture(run), tmp_path / str(i))
-        sound.append([f.read_bytes() for f in files] == expected)
 
-    threads = [threading.Thread(target=draw, args=(i,)) for i in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sound == [True] * 2
+def test_figures_may_be_drawn_from_several_threads(
+    files: list[bytes], runs: Runs, tmp_path: Path
+) -> None:
+    run = runs()
+
+    def draw(i: int) -> list[bytes]:
+        return [f.read_bytes() for f in save(run_picture(run), tmp_path / str(i))]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(draw, range(2))) == [files] * 2
 
 
 def test_a_run_before_its_first_commit_and_an_empty_archive_are_drawn(runs: Runs) -> None:
