@@ -34,8 +34,10 @@ def main() -> int:
 def markdown_files(root: Path = ROOT) -> Iterator[Path]:
     """The *.md files outside hidden folders and outside run directories."""
     for folder, folders, files in os.walk(root):
-        is_run = "config.yaml" in files and "segments" in folders
-        folders[:] = [] if is_run else sorted(f for f in folders if not f.startswith("."))
+        if "config.yaml" in files and "segments" in folders:
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder) / name for name in sorted(files) if name.endswith(".md"))
 
 

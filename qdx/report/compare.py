@@ -43,8 +43,8 @@ GAP: Final = (0.42, 0.68)  # inches between panels
 LEFT: Final = 0.5
 RIGHT: Final = 0.22
 BOTTOM: Final = 0.42
-TOP: Final = 0.3  # inches above the panels, and for each line of the legend
-LEGEND: Final = 0.155
+TOP: Final = 0.3  # inches above the panels
+LEGEND: Final = 0.155  # inches: a line of the legend
 
 Style = Mapping[str, Any]
 

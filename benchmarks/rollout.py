@@ -1,0 +1,81 @@
+"""HardMaze at batch 200: individual-steps/s beside two frozen versions, and two threads beside one.
+
+Run: `python -m benchmarks rollout`.
+"""
+
+import subprocess
+import sys
+
+import numpy as np
+
+from benchmarks.frozen import naive_warp_hard_maze, torch_hard_maze
+from benchmarks.timing import pin_to_one_core, side_by_side
+from qdx.assembly.config import load
+from qdx.assembly.parts import build_executor, build_rollout
+from qdx.core.types import Genomes
+from qdx.executors.evaluate import evaluate
+from qdx.observers.sampling import Final
+from qdx.rollout.device import open_warp
+
+BATCH, STEPS = 200, 2000
+ROUNDS = 7
+LIBFASTSIM = 1.1e6  # individual-steps/s of the papers' C++ simulator, one idle 2.8 GHz core
+
+
+def genes(batch: int = BATCH) -> np.ndarray:
+    drawn = np.random.default_rng(1).standard_normal((batch, 63))
+    return np.clip(drawn, -5, 5).astype(np.float32)
+
+
+def genomes(batch: int = BATCH) -> Genomes:
+    zeros = np.zeros(batch, np.int32)
+    return Genomes(np.arange(batch), genes(batch), np.full(batch, -1), zeros, zeros)
+
+
+def hard_maze(threads: int) -> object:
+    raw = {"task": "hard_maze", "searcher": "random_search", "budget": 1}
+    config = load({**raw, "executor": {"kind": "local", "threads": threads}})
+    executor, rollout = build_executor(config), build_rollout(config, Final())
+    batch = genomes()
+    return lambda: evaluate(executor, rollout, batch, stopping=lambda: False)
+
+
+def one_core() -> list[str]:
+    """The three versions in turn on one core; torch once for every seven of the others."""
+    import torch
+
+    torch.set_num_threads(1)
+    pin_to_one_core()
+    open_warp()
+    ours, start = hard_maze(1), genes()
+    seconds = side_by_side(
+        {"qdx": ours, "naive": lambda: naive_warp_hard_maze.rollout(start)}, ROUNDS
+    )
+    seconds |= side_by_side({"torch": lambda: torch_hard_maze.rollout(start), "qdx2": ours}, 1)
+    rate = {name: BATCH * STEPS / s for name, s in seconds.items()}
+    return [
+        f"qdx, one core                      {rate['qdx'] / 1e6:6.2f} M individual-steps/s",
+        f"  beside naive fused Warp          {rate['qdx'] / rate['naive']:6.1f}x"
+        f"   ({rate['naive'] / 1e6:.2f} M; wanted 4x)",
+        f"  beside batched torch, eager      {rate['qdx2'] / rate['torch']:6.1f}x"
+        f"   ({rate['torch'] / 1e6:.2f} M; wanted 10x)",
+        f"  beside libfastsim as published   {rate['qdx'] / LIBFASTSIM:6.1f}x"
+        f"   ({LIBFASTSIM / 1e6:.2f} M on another machine; wanted 3x)",
+    ]
+
+
+def threads() -> list[str]:
+    """Two threads and one in turn, on all cores."""
+    open_warp()
+    seconds = side_by_side({"one": hard_maze(1), "two": hard_maze(2)}, 3 * ROUNDS)
+    return [
+        f"two threads beside one             {seconds['one'] / seconds['two']:6.2f}x"
+        f"   ({BATCH * STEPS / seconds['two'] / 1e6:.2f} M; wanted 1.8x)"
+    ]
+
+
+def table() -> list[str]:
+    """One core in a process of its own, so that pinning does not outlive it."""
+    command = [sys.executable, "-c", "from benchmarks.rollout import *; print(*one_core(), sep='\\n')"]
+    pinned = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [*pinned.stdout.rstrip().split("\n"), *threads()]

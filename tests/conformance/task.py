@@ -1,0 +1,149 @@
+"""What every fused task must do, with the papers' controller."""
+
+from __future__ import annotations
+
+import pickle
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qdx.core.types import Genomes, Outcomes, take
+from qdx.observers.sampling import Path
+from qdx.policies.mlp import Mlp
+from qdx.rollout.fused import FusedRollout
+from tests.conformance.making import equal, genomes
+
+
+class Played:
+    """Two hundred episodes of a task, run once."""
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
+        facts = task.facts
+        hidden, layers = facts.hidden
+        self.policy = Mlp(len(facts.observation), len(facts.action), hidden, layers)
+        self.observer = Path(max(1, facts.horizon // 10))
+        self.rollout = FusedRollout(task, self.policy, self.observer)
+
+    @cached_property
+    def genomes(self) -> Genomes:
+        """Genes of the papers' size, so that policies differ much."""
+        batch = genomes(200, n_genes=self.policy.n_genes)
+        rng = np.random.default_rng(0)
+        batch.genes[:] = np.clip(2 * rng.standard_normal(batch.genes.shape), -5, 5)
+        return batch
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """What came of them."""
+        return self.rollout(self.genomes)
+
+
+class TaskConformance:
+    """Subclass and say how the task is built."""
+
+    @pytest.fixture(scope="class")
+    def task(self) -> Any:
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    def played(self, task: Any) -> Played:
+        return Played(task)
+
+    def test_axes_have_one_name_each(self, task: Any) -> None:
+        facts = task.facts
+        for names in (facts.observation, facts.action, facts.measures):
+            assert len(set(names)) == len(names) > 0
+
+    def test_every_measure_has_bounds_and_bins(self, task: Any) -> None:
+        facts = task.facts
+        assert len(facts.bounds) == len(facts.bins) == len(facts.measures)
+        assert all(low < high for low, high in facts.bounds)
+        assert all(bins >= 1 for bins in facts.bins)
+        assert equal(np.stack([facts.low, facts.high], 1), np.array(facts.bounds, np.float32))
+
+    def test_says_what_it_is_and_where_it_comes_from(self, task: Any) -> None:
+        assert task.facts.summary.endswith(".")
+        assert task.facts.source
+        assert task.facts.horizon >= 1
+
+    def test_goals_have_names_and_lie_inside_the_bounds(self, task: Any) -> None:
+        facts = task.facts
+        assert len({goal.name for goal in facts.goals}) == len(facts.goals) <= 127  # int8
+        for goal in facts.goals:
+            assert goal.radius > 0
+            for x, (low, high) in zip(goal.centre, facts.bounds, strict=True):
+                assert low <= x <= high
+
+    def test_the_ceiling_is_a_share(self, task: Any) -> None:
+        ceiling = task.ceiling()
+        assert ceiling is None or (0 < ceiling.coverage <= 1 and ceiling.method)
+
+    def test_episodes_start_where_the_scenery_says(self, task: Any, played: Played) -> None:
+        starts = played.outcomes.observations["path"][:, 0]
+        np.testing.assert_allclose(starts, np.tile(task.scenery().start, (200, 1)), atol=1e-6)
+
+    def test_the_start_is_not_inside_a_wall(self, task: Any) -> None:
+        walls, start, _ = task.scenery()
+        if walls is not None:
+            share = (np.array(start) - task.facts.low) / (task.facts.high - task.facts.low)
+            column, row = (share * walls.shape[::-1]).astype(int)
+            assert not walls[row, column]
+
+    def test_results_are_finite(self, played: Played) -> None:
+        outcomes = played.outcomes
+        assert not outcomes.failed.any()
+        assert set(outcomes.reason.tolist()) == {""}
+        for values in (outcomes.fitness, outcomes.truth, outcomes.observations["path"]):
+            assert np.isfinite(values).all()
+
+    def test_policies_lead_to_different_ends(self, played: Played) -> None:
+        assert len(np.unique(played.outcomes.truth, axis=0)) > 50
+
+    def test_measures_are_inside_the_bounds(self, task: Any, played: Played) -> None:
+        path = played.outcomes.observations["path"]
+        assert (path >= task.facts.low).all()
+        assert (path <= task.facts.high).all()
+
+    def test_the_truth_is_the_last_sample(self, played: Played) -> None:
+        outcomes = played.outcomes
+        assert equal(outcomes.truth, outcomes.observations["path"][:, -1])
+
+    def test_episodes_last_no_longer_than_the_horizon(self, task: Any, played: Played) -> None:
+        assert (played.outcomes.length >= 1).all()
+        assert (played.outcomes.length <= task.facts.horizon).all()
+
+    def test_rewards_belong_to_goals(self, task: Any, played: Played) -> None:
+        area, fitness = played.outcomes.reward_area, played.outcomes.fitness
+        assert ((area >= -1) & (area < len(task.facts.goals))).all()
+        assert (fitness[area < 0] == 0).all()
+        assert (fitness[area >= 0] >= 0).all()
+
+    @pytest.mark.parametrize(
+        "rows",
+        [range(1), range(150, 157), range(200), np.random.default_rng(3).permutation(200)],
+        ids=["alone", "seven", "again", "shuffled"],
+    )
+    def test_bits_do_not_depend_on_the_batch(self, played: Played, rows: Any) -> None:
+        at = np.array(rows)
+        assert equal(played.rollout(take(played.genomes, at)), take(played.outcomes, at))
+
+    def test_no_genomes_have_no_outcomes(self, played: Played) -> None:
+        assert len(played.rollout(take(played.genomes, np.zeros(0, np.int64)))) == 0
+
+    def test_a_rollout_travels_to_other_processes(self, played: Played) -> None:
+        again = pickle.loads(pickle.dumps(played.rollout))
+        some = take(played.genomes, np.arange(5))
+        assert again == played.rollout
+        assert equal(again(some), take(played.outcomes, np.arange(5)))
+
+    def test_a_genome_that_is_not_finite_fails_alone(self, played: Played) -> None:
+        some = take(played.genomes, np.arange(5))
+        some.genes[2, -1] = np.nan
+        outcomes, others = played.rollout(some), np.array([0, 1, 3, 4])
+        assert outcomes.failed.tolist() == [False, False, True, False, False]
+        assert np.isnan(outcomes.fitness[2])
+        assert outcomes.reason[2] != ""
+        assert equal(take(outcomes, others), take(played.outcomes, others))

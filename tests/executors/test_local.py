@@ -1,0 +1,119 @@
+"""The local executor and the blocking helper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Barrier, Event
+from typing import Any
+
+import pytest
+
+from qdx.core.errors import InterruptedRun
+from qdx.core.types import Genomes, Outcomes
+from qdx.executors.evaluate import evaluate
+from qdx.executors.local import Local, LocalParameters
+from tests.conformance.executor import PATIENCE_S, Echo, ExecutorConformance, Gate, results
+from tests.conformance.making import equal, genomes
+
+
+class TestLocal(ExecutorConformance):
+    @pytest.fixture(
+        params=[(t, s) for t in (1, 2, 4) for s in (1, 3, 20)],
+        ids=lambda p: f"{p[0]} threads, shards of {p[1]}",
+    )
+    def build(self, request: pytest.FixtureRequest) -> Callable[[], Local]:
+        threads, shard = request.param
+        return partial(Local, LocalParameters(threads, shard))
+
+
+@pytest.fixture
+def pair() -> Iterator[Local]:
+    """Two threads, shards of two."""
+    executor = Local(LocalParameters(threads=2, shard=2))
+    yield executor
+    executor.close()
+
+
+@pytest.fixture
+def single() -> Iterator[Local]:
+    """One thread, shards of one."""
+    executor = Local(LocalParameters(threads=1, shard=1))
+    yield executor
+    executor.close()
+
+
+class LastFirst:
+    """The first shard answers after all others have."""
+
+    def __init__(self, last_id: int) -> None:
+        self.last_id, self.last_is_done = last_id, Event()
+
+    def __call__(self, batch: Genomes) -> Outcomes:
+        if 0 in batch.ids:
+            assert self.last_is_done.wait(PATIENCE_S)
+        if self.last_id in batch.ids:
+            self.last_is_done.set()
+        return Echo()(batch)
+
+
+class Together:
+    """Two shards must be under way at once, or neither ends."""
+
+    def __init__(self) -> None:
+        self.barrier = Barrier(2)
+
+    def __call__(self, batch: Genomes) -> Outcomes:
+        self.barrier.wait(PATIENCE_S)
+        return Echo()(batch)
+
+
+class Slow:
+    """Ten milliseconds a shard."""
+
+    def __init__(self) -> None:
+        self.n_done, self.never = 0, Event()
+
+    def __call__(self, batch: Genomes) -> Outcomes:
+        self.never.wait(0.01)
+        self.n_done += 1
+        return Echo()(batch)
+
+
+def test_order_does_not_depend_on_which_shard_ends_first(pair: Local) -> None:
+    ticket = pair.submit(LastFirst(9), genomes(10))
+    assert equal(results(pair, ticket)[ticket], Echo()(genomes(10)))
+
+
+def test_shards_run_side_by_side(pair: Local) -> None:
+    ticket = pair.submit(Together(), genomes(4))
+    assert len(results(pair, ticket)[ticket]) == 4
+
+
+def test_a_later_batch_may_be_collected_first(pair: Local) -> None:
+    gate = Gate()
+    blocked = pair.submit(gate, genomes(2))
+    free = pair.submit(Echo(), genomes(2))
+    assert pair.collect(PATIENCE_S).keys() == {free}
+    gate.open.set()
+    assert pair.collect(PATIENCE_S).keys() == {blocked}
+
+
+@pytest.mark.xfail(strict=True, reason="every shard that ends starts the timeout anew")
+def test_collect_waits_no_longer_than_the_timeout(single: Local) -> None:
+    slow = Slow()
+    single.submit(slow, genomes(60))
+    single.collect(0.05)
+    assert slow.n_done < 40  # 60 shards take 0.6 s or more
+
+
+def test_evaluate_waits_for_its_batch(pair: Local) -> None:
+    found = evaluate(pair, Echo(), genomes(9), stopping=lambda: False)
+    assert equal(found, Echo()(genomes(9)))
+
+
+def test_evaluate_stops_when_asked(pair: Local) -> None:
+    gate: Any = Gate()
+    with pytest.raises(InterruptedRun):
+        evaluate(pair, gate, genomes(4), stopping=lambda: True)
+    gate.open.set()
