@@ -13,7 +13,9 @@ TABLES = {"rollout": rollout, "generation": generation, "novelty": novelty, "com
 def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in TABLES]
     if unknown:
-        print(f"benchmarks: expected some of {', '.join(TABLES)}, got {unknown[0]}", file=sys.stderr)
+        print(
+            f"benchmarks: expected some of {', '.join(TABLES)}, got {unknown[0]}", file=sys.stderr
+        )
         return 2
     load = os.getloadavg()[0]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {load:.1f}")

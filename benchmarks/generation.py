@@ -93,7 +93,9 @@ def share(threads: int) -> str:
 def table() -> list[str]:
     """One thread on one core, and two threads on two."""
     code = "from benchmarks.generation import *; pin_to_one_core(); print(share(1))"
-    pinned = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    pinned = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     return [pinned.stdout.rstrip(), share(2)]
 
 

@@ -76,6 +76,10 @@ def threads() -> list[str]:
 
 def table() -> list[str]:
     """One core in a process of its own, so that pinning does not outlive it."""
-    command = [sys.executable, "-c", "from benchmarks.rollout import *; print(*one_core(), sep='\\n')"]
+    command = [
+        sys.executable,
+        "-c",
+        "from benchmarks.rollout import *; print(*one_core(), sep='\\n')",
+    ]
     pinned = subprocess.run(command, capture_output=True, text=True, check=True)
     return [*pinned.stdout.rstrip().split("\n"), *threads()]

@@ -223,8 +223,12 @@ def _check(points: Float32[Array, "N D"], dimension: int) -> None:
 def among(
     ids: Int64[Array, " B"], points: Float32[Array, "B D"], k: int
 ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
-    """The k nearest others of each point of one population, as `Neighbours.query` gives them."""
-    population = Neighbours(points.shape[1])
+    """The k nearest others of each point of one population, as `Neighbours.query` gives them.
+
+    A tree for one batch of queries pays up to 4-D: 1.0 against 1.6 ms for 300 points in 2-D, 1.5
+    either way in 6-D.
+    """
+    population = Neighbours(points.shape[1], method="tree" if points.shape[1] <= 4 else "brute")
     population.add(ids, points)
     return population.query(points, k, exclude=ids)
 

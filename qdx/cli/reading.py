@@ -82,8 +82,7 @@ def replay(
     task = build_task(run.config)
     files = save(trajectory_picture(task, again.path, title), run.path / "media" / f"{chosen}")
     if video is not None:
-        save_video(task, again.path, video)
-        files.append(video)
+        files.append(save_video(task, again.path, video))
     stored = float(again.stored.outcomes.fitness[0])
     if json:
         facts = {"id": chosen, "match": again.match, "note": again.note}
@@ -105,16 +104,16 @@ def compare(
 ) -> None:
     """Runs side by side: a table, and curves with their spread over seeds."""
     from qdx.assembly.stored import StoredRun
-    from qdx.report.compare import curves, table
+    from qdx.report.compare import curves, readable, records, table
     from qdx.report.picture import save
 
     runs = [StoredRun.open(d) for d in directories]
     rows = table(runs)
     files = save(curves(runs), out)
     if json:
-        printing.as_json({"rows": rows.to_dict("records"), "files": [str(f) for f in files]})
+        printing.as_json({"rows": records(rows), "files": [str(f) for f in files]})
         return
-    print(rows.to_string(index=False))
+    print(readable(rows).to_string(index=False))
     for file in files:
         print(f"{'picture':<14}{file}")
 

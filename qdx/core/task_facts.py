@@ -16,11 +16,13 @@ class Goal(NamedTuple):
         name: As printed beside rewards.
         centre: One number per measure.
         radius: Of the disc, or half the edge of a box.
+        is_box: A square instead of a disc.
     """
 
     name: str
     centre: tuple[float, ...]
     radius: float
+    is_box: bool = False
 
 
 class Ceiling(NamedTuple):

@@ -123,11 +123,6 @@ def goal_colour(i: int) -> str:
     return GOALS[i % len(GOALS)]
 
 
-def is_box(goal: Goal) -> bool:
-    """Whether a goal is a box rather than a disc: by its name, for `Goal` does not say."""
-    return goal.name.startswith("box")
-
-
 def _raster(axes: Axes, cells: Array, facts: TaskFacts, **style: object) -> AxesImage:
     """A picture over the bounds, row 0 at the smallest second measure whichever way y grows."""
     (x0, x1), (y0, y1) = facts.bounds
@@ -139,7 +134,7 @@ def _outline(axes: Axes, goal: Goal, colour: str) -> None:
     """A disc or a box."""
     x, y = goal.centre
     r = goal.radius
-    shape: Patch = Rectangle((x - r, y - r), 2 * r, 2 * r) if is_box(goal) else Circle((x, y), r)
+    shape: Patch = Rectangle((x - r, y - r), 2 * r, 2 * r) if goal.is_box else Circle((x, y), r)
     shape.set(facecolor="none", edgecolor=colour, linewidth=1.4, zorder=5, gid=f"goal {goal.name}")
     axes.add_patch(shape)
 

@@ -36,7 +36,7 @@ def open_warp() -> None:
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        wp.init()
+        wp.init()  # type: ignore[no-untyped-call]
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)

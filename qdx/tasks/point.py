@@ -31,7 +31,7 @@ FACTS = TaskFacts(
     bounds=((-1.0, 1.0), (-1.0, 1.0)),
     bins=(50, 50),
     goals=tuple(
-        Goal(f"box {i}", ((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0) / 2)
+        Goal(f"box {i}", ((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0) / 2, is_box=True)
         for i, (x0, x1, y0, y1) in enumerate(BOXES)
     ),
     hidden=(5, 2),

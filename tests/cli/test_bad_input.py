@@ -17,7 +17,7 @@ from qdx.storage import files
 GOOD = "budget: 900\ntask: point\nsearcher: {kind: novelty_search, population: 50}\nseed: 1\n"
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.yaml").write_text(GOOD)
@@ -40,7 +40,7 @@ def finished(tmp_path_factory):
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def run(finished, folder):
     shutil.copytree(finished, folder / "run")
     return folder / "run"

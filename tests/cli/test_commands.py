@@ -31,9 +31,33 @@ def as_json(capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
-CONTRACT = """name task searcher seed status generation evaluations budget archive_size rewarding_size
-coverage coverage_all coverage_archive coverage_ceiling qd_score best_fitness best_by_area failed
-wall_s evaluations_per_s space_version device versions digest state_digest""".split()
+CONTRACT = [
+    "name",
+    "task",
+    "searcher",
+    "seed",
+    "status",
+    "generation",
+    "evaluations",
+    "budget",
+    "archive_size",
+    "rewarding_size",
+    "coverage",
+    "coverage_all",
+    "coverage_archive",
+    "coverage_ceiling",
+    "qd_score",
+    "best_fitness",
+    "best_by_area",
+    "failed",
+    "wall_s",
+    "evaluations_per_s",
+    "space_version",
+    "device",
+    "versions",
+    "digest",
+    "state_digest",
+]
 
 
 def test_inspect_says_all_that_is_promised(folder, capsys):

@@ -31,9 +31,7 @@ class DescriptorConformance:
     def descriptor(self, build: Callable[[], Any]) -> Any:
         return build()
 
-    def test_gives_every_row_a_point(
-        self, descriptor: Any, observations: Any, failed: Any
-    ) -> None:
+    def test_gives_every_row_a_point(self, descriptor: Any, observations: Any, failed: Any) -> None:
         described = descriptor.describe(observations, failed)
         assert described.descriptors.shape == (12, descriptor.dimension())
         assert described.descriptors.dtype == np.float32

@@ -56,9 +56,7 @@ class ObserverConformance:
     ) -> None:
         at = np.array(rows, np.int64)
         whole = observer.observations(samples)
-        assert equal(
-            dict(observer.observations(samples[at])), {k: v[at] for k, v in whole.items()}
-        )
+        assert equal(dict(observer.observations(samples[at])), {k: v[at] for k, v in whole.items()})
 
     def test_samples_are_left_alone(self, observer: Any, samples: Any) -> None:
         before = samples.copy()

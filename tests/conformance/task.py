@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -41,16 +41,22 @@ class Played:
         return self.rollout(self.genomes)
 
 
+@cache
+def play(task: Any) -> Played:
+    """The episodes of a task, the same for all tests."""
+    return Played(task)
+
+
 class TaskConformance:
     """Subclass and say how the task is built."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def task(self) -> Any:
         raise NotImplementedError
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def played(self, task: Any) -> Played:
-        return Played(task)
+        return play(task)
 
     def test_axes_have_one_name_each(self, task: Any) -> None:
         facts = task.facts

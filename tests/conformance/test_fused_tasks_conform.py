@@ -11,13 +11,13 @@ from tests.conformance.task import TaskConformance
 
 
 class TestHardMaze(TaskConformance):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def task(self) -> HardMaze:
         return HardMaze()
 
 
 class TestPoint(TaskConformance):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def task(self) -> Point:
         return Point()
 

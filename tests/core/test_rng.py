@@ -65,4 +65,4 @@ def test_no_global_generator_is_touched() -> None:
 def test_numbers_are_those_of_the_first_release() -> None:
     """A stored run is replayed and resumed with these: they may never change."""
     assert first(0) == 7016622312329662770
-    assert first(7, 3, seed=11, purpose="parents") == 0
+    assert first(7, 3, seed=11, purpose="parents") == 3051064005502066811

@@ -27,9 +27,7 @@ class TestIdentity(DescriptorConformance):
         path = np.random.default_rng(0).random((12, 5, 2)).astype(np.float32)
         return {"final": path[:, -1], "path": path}
 
-    def test_the_point_is_the_observation(
-        self, descriptor: Any, observations: Any
-    ) -> None:
+    def test_the_point_is_the_observation(self, descriptor: Any, observations: Any) -> None:
         points = descriptor.describe(observations, np.zeros(12, bool)).descriptors
         name = {2: "final", 10: "path"}[descriptor.dimension()]
         assert equal(points, observations[name].reshape(12, -1))

@@ -77,7 +77,7 @@ class Plain:
 
     def novelty(self, row: int) -> float:
         """Mean distance to the k nearest of P u O u A, itself excluded; nobody counts twice."""
-        others = {i: p for i, p in self.archive} | dict(zip(self.ids, self.points, strict=True))
+        others = dict(self.archive) | dict(zip(self.ids, self.points, strict=True))
         del others[self.ids[row]]
         gaps = [np.linalg.norm(p.astype(float) - self.points[row]) for p in others.values()]
         return float(np.mean(sorted(gaps)[: self.p.neighbours])) if gaps else np.inf

@@ -1,0 +1,69 @@
+"""The tables of names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields, is_dataclass
+
+import pytest
+
+from qdx.assembly.tables import TABLES, resolve, row
+from qdx.core.errors import ConfigError
+from qdx.core.protocols import Observer, Task
+
+ROWS = [(table, name) for table, rows in TABLES.items() for name in rows]
+
+
+@pytest.mark.parametrize(("table", "name"), ROWS)
+def test_every_name_stands_for_something(table: str, name: str) -> None:
+    found = row(table, name)
+    assert is_dataclass(resolve(found.parameters))
+    assert not found.build or callable(resolve(found.build))
+
+
+@pytest.mark.parametrize(("table", "name"), ROWS)
+def test_every_parameter_is_documented(table: str, name: str) -> None:
+    schema = resolve(row(table, name).parameters)
+    for field in fields(schema):
+        assert f"{field.name}:" in (schema.__doc__ or "")
+
+
+@pytest.mark.parametrize(("table", "name"), ROWS)
+def test_every_parameter_has_a_default(table: str, name: str) -> None:
+    resolve(row(table, name).parameters)()
+
+
+@pytest.mark.parametrize("name", TABLES["observer"])
+def test_observers_are_observers(name: str) -> None:
+    assert isinstance(resolve(row("observer", name).parameters)(), Observer)
+
+
+@pytest.mark.parametrize("name", TABLES["task"])
+def test_tasks_are_tasks_under_their_own_name(name: str) -> None:
+    task = resolve(row("task", name).parameters)()
+    assert isinstance(task, Task)
+    assert task.facts.name == name
+
+
+@pytest.mark.parametrize("name", TABLES["searcher"])
+def test_searchers_work_with_archives_of_the_table(name: str) -> None:
+    searcher = resolve(row("searcher", name).build)
+    assert searcher.archives
+    assert set(searcher.archives.values()) <= TABLES["archive"].keys()
+    assert searcher.Parameters is resolve(row("searcher", name).parameters)
+
+
+def test_an_unknown_name_is_refused_with_all_that_are_known() -> None:
+    with pytest.raises(ConfigError, match=r"archive: expected one of cvt, grid, novelty, got 'x'"):
+        row("archive", "x")
+
+
+def test_reading_a_config_imports_no_torch() -> None:
+    code = (
+        "import sys; from qdx.assembly.config import load;"
+        "load({'budget': 1, 'task': 'point', 'searcher': 'novelty_search'});"
+        "print(*(m for m in ('torch', 'ribs', 'dask', 'ray', 'sklearn') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1:] in ([], [""])
