@@ -26,7 +26,7 @@ def novelty_archive(
 
 
 class TestNoveltyArchive(ArchiveConformance):
-    @pytest.fixture(params=["auto", "tree", "brute"])
+    @pytest.fixture(params=["auto", "tree"])
     def build(self, request: pytest.FixtureRequest) -> Any:
         return partial(novelty_archive, method=request.param)
 

@@ -12,7 +12,7 @@ import pytest
 from qdx.campaign.campaign import Campaign
 from qdx.cli.app import call
 from qdx.core.errors import MachineError
-from qdx.storage import files
+from qdx.storage import files, manifest
 
 GOOD = "budget: 900\ntask: point\nsearcher: {kind: novelty_search, population: 50}\nseed: 1\n"
 
@@ -184,13 +184,14 @@ def test_damage_without_a_good_commit_is_exit_code_3(run, capsys):
     assert fingerprint(run) == before
 
 
-def test_a_run_of_a_newer_format_is_refused(run, capsys):
-    for manifest in run.glob("manifest-*.json"):
-        text = manifest.read_text()
-        assert '"format":1,' in text
-        manifest.write_text(text.replace('"format":1,', '"format":99,'))
-    assert call(["resume", "run"]) == 2
+def test_a_run_of_a_newer_format_is_refused(folder, capsys, monkeypatch):
+    monkeypatch.setattr(manifest, "FORMAT", 99)
+    assert call(["run", "good.yaml", "--out", "run"]) == 0
+    monkeypatch.undo()
+    before = fingerprint(folder / "run")
+    assert call(["resume", str(folder / "run")]) == 2
     assert "newer" in said(capsys)
+    assert fingerprint(folder / "run") == before
 
 
 @pytest.mark.parametrize("key", ["seed=2", "searcher.sigma=0.2", "observer=path"])

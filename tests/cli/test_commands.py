@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import qdx
+from qdx.assembly.tables import TABLES
 from qdx.cli.app import call
 
 CONFIG = "budget: 1300\ntask: point\nsearcher: {kind: %s}\nseed: 2\n"
@@ -147,8 +148,6 @@ def test_sweep_writes_the_grid_and_runs_one(folder, capsys, monkeypatch):
 
 @pytest.mark.parametrize("command", ["tasks", "searchers"])
 def test_lists_have_every_row(capsys, command):
-    from qdx.assembly.tables import TABLES
-
     listed = as_json(capsys, command)
     assert set(TABLES[command.removesuffix("s")]) <= set(listed)
     assert call([command]) == 0

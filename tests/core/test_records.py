@@ -114,7 +114,7 @@ class MovingStore(Store):
         self.records.redescribe(describe)
 
 
-SMALL = settings(max_examples=25, stateful_step_count=25)
+SMALL = settings(max_examples=20, stateful_step_count=25)
 TestStore = Store.TestCase
 TestStore.settings = SMALL
 TestMovingStore = pytest.mark.xfail(strict=True, reason="redescribe forgets references")(
