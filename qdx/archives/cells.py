@@ -31,6 +31,7 @@ from qdx.core.rng import draw
 from qdx.core.types import Evaluations, Json, State, Status, Verdict
 
 Bounds = Sequence[tuple[float, float]]
+MOST_CELLS = 4_000_000  # a grid allocates them all
 
 
 @final
@@ -170,9 +171,18 @@ class Cells:
 
 
 def grid(parameters: GridParameters, records: Records, *, bounds: Bounds, seed: int) -> Cells:
-    """An empty grid archive."""
+    """An empty grid archive.
+
+    Raises:
+        ConfigError: Bounds that do not fit, or more cells than memory should hold.
+    """
     ranges = parameters.bounds or tuple(bounds)
     check_bounds(ranges, len(bounds))
+    if parameters.bins ** len(ranges) > MOST_CELLS:
+        raise ConfigError(
+            f"archives.cells.bins: expected at most {MOST_CELLS:,} cells in all, got "
+            f"{parameters.bins} to the power of {len(ranges)}. Use fewer bins, or kind cvt."
+        )
     cells = GridArchive(
         solution_dim=(),
         dims=[parameters.bins] * len(ranges),

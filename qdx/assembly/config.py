@@ -183,10 +183,15 @@ def _archives(raw: Any, searcher: Section | None, problems: list[str]) -> dict[s
             wants = ", ".join(defaults)
             problems.append(f"archives.{name}: unknown name; {searcher.kind} works with: {wants}.")
     sections = {
-        name: _section("archive", f"archives.{name}", raw.get(name, kind), problems)
+        name: _section("archive", f"archives.{name}", _with_kind(raw.get(name), kind), problems)
         for name, kind in defaults.items()
     }
     return {name: section for name, section in sections.items() if section is not None}
+
+
+def _with_kind(raw: Any, kind: str) -> Any:
+    """A section whose kind is the searcher's own where it names none."""
+    return {"kind": kind, **raw} if isinstance(raw, Mapping) else raw or kind
 
 
 def _section(table: str, path: str, raw: Any, problems: list[str]) -> Any:
@@ -238,6 +243,8 @@ def _sentence(path: str, detail: ErrorDetails) -> str:
     where = ".".join([path] * bool(path) + [str(part) for part in detail["loc"]])
     if detail["type"] == "missing":
         return f"{where}: missing. Give it a value."
+    if detail["type"] == "predicate_failed":
+        return f"{where}: expected letters, digits and `_ . + -`, got {detail['input']!r}."
     expected = re.sub(r"^Input should be ", "", detail["msg"])
     return f"{where}: expected {expected}, got {detail['input']!r}."
 

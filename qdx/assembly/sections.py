@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Interval, Predicate
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a campaign's name can name its directory: letters, digits, `_ . + -`, or empty."""
+    return re.fullmatch(r"([A-Za-z0-9_][\w.+-]*)?", name) is not None
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class CampaignSection:
     """
 
     budget: Annotated[int, Ge(1)]
-    name: str = ""
+    name: Annotated[str, Predicate(is_file_name)] = ""
     seed: Annotated[int, Ge(0)] = 0
     max_failed_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.5
     island: Annotated[int, Interval(ge=0, lt=8192)] = 0

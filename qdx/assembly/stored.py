@@ -208,6 +208,12 @@ def with_overrides(stored: StoredRun, overrides: Sequence[str]) -> tuple[Config,
     config = load(stored.created, kept)
     now: Mapping[str, object] = config.resolved()
     before = check(stored.created).resolved()
+    spent = stored.snapshot.meta.get("evaluations", 0)
+    if overrides and config.campaign.budget < spent:
+        raise ConfigError(
+            f"budget: expected at least the {spent} evaluations this run has made, got "
+            f"{config.campaign.budget}."
+        )
     unsafe = [k for k in changed(before, dict(now)) if k.split(".")[0] not in SAFE_ON_RESUME]
     if unsafe:
         raise ConfigError(

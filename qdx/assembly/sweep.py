@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +22,8 @@ class GridPoint(NamedTuple):
 def grid(path: Path, keys: Sequence[str]) -> list[GridPoint]:
     """Every combination of the listed values, the last key fastest.
 
-    The campaign's name takes the values of every key but the seed, so that `qdx compare` puts seeds
-    together.
+    The campaign's name takes the values of every key that varies, the seed excepted, so that
+    `qdx compare` puts seeds together.
 
     Raises:
         ConfigError: A key without values, or a combination that is no valid config.
@@ -33,8 +34,12 @@ def grid(path: Path, keys: Sequence[str]) -> list[GridPoint]:
         raw = read_yaml(path)
         for (key, _), value in zip(axes, values, strict=True):
             assign(raw, key, value)
-        told = [str(value) for (key, _), value in zip(axes, values, strict=True) if key != ["seed"]]
-        raw["name"] = "-".join([str(raw.get("name") or path.stem), *told])
+        told = [
+            str(value)
+            for (key, choices), value in zip(axes, values, strict=True)
+            if key != ["seed"] and len(choices) > 1
+        ]
+        raw["name"] = "-".join([str(raw.get("name") or path.stem), *map(_as_name, told)])
         config = check(raw)
         points.append(GridPoint(f"{config.campaign.name}-{config.campaign.seed}", config))
     if len({point.label for point in points}) < len(points):
@@ -43,12 +48,27 @@ def grid(path: Path, keys: Sequence[str]) -> list[GridPoint]:
 
 
 def write(folder: Path, points: Sequence[GridPoint]) -> list[Path]:
-    """The configs as files, numbered as `--task` counts them."""
+    """The configs as files, numbered as `--task` counts them.
+
+    Raises:
+        ConfigError: The folder holds another sweep.
+    """
     (folder / "configs").mkdir(parents=True, exist_ok=True)
     files = [folder / "configs" / f"{i:04d}-{p.label}.yaml" for i, p in enumerate(points)]
+    others = set((folder / "configs").iterdir()) - set(files)
+    if others:
+        raise ConfigError(
+            f"sweep: {folder} holds another sweep ({min(others).name}, …). Give this one its own "
+            "folder with --out."
+        )
     for file, point in zip(files, points, strict=True):
         file.write_text(point.config.text())
     return files
+
+
+def _as_name(value: str) -> str:
+    """A value as part of a file name."""
+    return re.sub(r"[^\w.+-]+", "_", value)
 
 
 def _axis(text: str) -> tuple[list[str], list[object]]:

@@ -93,9 +93,18 @@ def installed_tasks() -> dict[str, Row]:
 
 
 def resolve(path: str) -> Any:
-    """The object a "module:name" stands for."""
+    """The object a "module:name" stands for.
+
+    Raises:
+        ConfigError: An installed package names something that is not there.
+    """
     module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be loaded ({error}). Mend or remove its package."
+        ) from error
 
 
 def did_you_mean(name: str, known: Any) -> str:

@@ -158,10 +158,11 @@ class Campaign:
         return self._is_stopping
 
     def is_commit_due(self) -> bool:
-        """Whether enough generations or seconds have passed since the last commit."""
+        """Whether enough has happened since the last commit; the first generation is committed."""
         rhythm = self.config.checkpoint
         return (
-            self.tally.generation - self._committed_generation >= rhythm.generations
+            self._committed_generation == 0
+            or self.tally.generation - self._committed_generation >= rhythm.generations
             or time.monotonic() - self._committed_at >= rhythm.seconds
         )
 

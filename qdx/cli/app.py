@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from qdx import __version__
 from qdx.cli import listing, reading, running, sweeping
 from qdx.core.errors import QdxError
 
 app = typer.Typer(
     name="qdx",
-    help="Quality-diversity exploration campaigns: run, resume, inspect, compare.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback(invoke_without_command=True)
+def options(version: Annotated[bool, typer.Option("--version", help="Print it.")] = False) -> None:
+    """Quality-diversity exploration campaigns: run, resume, inspect, compare."""
+    if version:
+        print(f"qdx {__version__}")
+        raise typer.Exit
+
+
 for command in (
     running.run,
     running.resume,
@@ -34,7 +45,7 @@ for command in (
 
 
 def main() -> None:
-    """Entry point; exit codes are those of design.md, section 5."""
+    """Entry point; exit codes are those of the README."""
     sys.exit(call(sys.argv[1:]))
 
 

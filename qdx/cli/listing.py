@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from qdx.cli import printing
+from qdx.core.errors import ConfigError
 from qdx.core.types import Json
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
@@ -17,7 +18,12 @@ def tasks(json: AsJson = False) -> None:
     """The tasks, with their sizes, goals and reachable coverage."""
     from qdx.assembly.tables import TASKS, installed_tasks, resolve
 
-    rows = {name: resolve(r.parameters)() for name, r in (TASKS | installed_tasks()).items()}
+    rows = {}
+    for name, r in (TASKS | installed_tasks()).items():
+        try:
+            rows[name] = resolve(r.parameters)()
+        except ConfigError as error:
+            printing.warn(str(error))
     if json:
         printing.as_json({name: _task(task) for name, task in rows.items()})
         return

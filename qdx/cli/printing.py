@@ -34,11 +34,17 @@ def result(path: Path) -> None:
 
 def picture(run: StoredRun) -> None:
     """Draw a run into its media folder and say where."""
+    from qdx.core.errors import ConfigError
     from qdx.report.picture import run_picture, save
 
     if not run.snapshot.journal:
         return
-    for file in save(run_picture(run), run.path / "media" / "run"):
+    try:
+        figure = run_picture(run)
+    except ConfigError as error:  # a task whose measures are not two
+        print(f"{'no picture':<14}{error}")
+        return
+    for file in save(figure, run.path / "media" / "run"):
         print(f"{'picture':<14}{file}")
 
 
@@ -58,7 +64,8 @@ def summary(s: Json) -> None:
     for name, row in rows.items():
         print(f"{name:<14}{row}")
     for goal, best in s["best_by_area"].items():
-        print(f"{'best reward':<14}{best:.3f} at {goal} ({s['rewarded'][goal]} episodes rewarded)")
+        n = s["rewarded"][goal]
+        print(f"{'best reward':<14}{best:.3f} at {goal}, of all episodes ({n} were rewarded)")
     _concerns(s)
     print(f"{'digest':<14}{s['digest'][:16]} state {s['state_digest'][:16]}")
 

@@ -80,7 +80,12 @@ def replay(
     fitness = float(again.outcome.fitness[0])
     title = f"{run.config.campaign.name}, individual {chosen}, reward {fitness:.3f}"
     task = build_task(run.config)
-    files = save(trajectory_picture(task, again.path, title), run.path / "media" / f"{chosen}")
+    files, problem = [], ""
+    try:
+        figure = trajectory_picture(task, again.path, title)
+        files = save(figure, run.path / "media" / f"{chosen}")
+    except ConfigError as error:  # a task whose measures are not two
+        problem = str(error)
     if video is not None:
         files.append(save_video(task, again.path, video))
     stored = float(again.stored.outcomes.fitness[0])
@@ -91,6 +96,8 @@ def replay(
         return
     print(f"{'individual':<14}{chosen}: reward {fitness:.6f}, stored {stored:.6f}")
     print(f"{'match':<14}{again.match}{f' ({again.note})' if again.note else ''}")
+    if problem:
+        print(f"{'no picture':<14}{problem}")
     for file in files:
         print(f"{'picture':<14}{file}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,8 @@ def sweep(
     if task is None:
         for i, (file, point) in enumerate(zip(files, points, strict=True)):
             print(f"{i:<6}{file}  {point.label}")
-        print(f"run one with: qdx sweep {config} {' '.join(keys or [])} --out {folder} --task N")
+        command = shlex.join(["qdx", "sweep", str(config), *(keys or []), "--out", str(folder)])
+        print(f"run one with: {command} --task N")
         return
     if not 0 <= task < len(points):
         raise ConfigError(f"--task: expected 0 to {len(points) - 1}, got {task}.")

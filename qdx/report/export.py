@@ -43,14 +43,15 @@ def elites(run: StoredRun) -> pd.DataFrame:
 
 def metrics(run: StoredRun) -> pd.DataFrame:
     """One row per generation, from the journal."""
+    goals = build_task(run.config).facts.goals
     rows = []
     for line in run.snapshot.journal:
         flat = {"generation": line["generation"], "evaluations": line["evaluations"]}
         flat |= {k: v for k, v in line["metrics"].items() if not isinstance(v, list)}
         for name, counts in line["archives"].items():
             flat |= {f"{name}_{k}": v for k, v in counts.items()}
-        for i, best in enumerate(line["metrics"]["best_by_area"]):
-            flat[f"best_area_{i}"] = best
+        for goal, best in zip(goals, line["metrics"]["best_by_area"], strict=True):
+            flat[f"best {goal.name}"] = best
         rows.append(flat)
     return pd.DataFrame(rows)
 
@@ -74,10 +75,16 @@ def to_parquet(run: StoredRun, file: Path) -> Path:
 def to_npz(run: StoredRun, file: Path) -> Path:
     """What pyribs calls solution, objective and measures, and the grid they belong to, as arrays.
 
-    `ribs_archive` in the documentation of the format rebuilds a `GridArchive` in four lines.
+    `dims` and `ranges` are those of a grid over the descriptors, so that a `GridArchive` is rebuilt
+    in four lines (docs/run-directory.md); `truth_dims` and `truth_ranges` those of the coverage
+    grid.
     """
     e = run.evaluations(run.archive_ids())
     facts = build_task(run.config).facts
+    cells = run.config.archives.get("cells")
+    bins = getattr(cells.parameters, "bins", facts.bins[0]) if cells else facts.bins[0]
+    samples = len(run.config.observer.parameters.steps(facts.horizon))
+    ranges = getattr(cells.parameters, "bounds", None) if cells else None
     with file.open("wb") as stream:
         np.savez_compressed(
             stream,
@@ -86,8 +93,10 @@ def to_npz(run: StoredRun, file: Path) -> Path:
             objective=e.outcomes.fitness,
             measures=e.described.descriptors,
             truth=e.outcomes.truth,
-            dims=np.array(facts.bins),
-            ranges=np.array(facts.bounds),
+            dims=np.full(e.described.descriptors.shape[1], bins),
+            ranges=np.array(ranges or facts.bounds * samples),
+            truth_dims=np.array(facts.bins),
+            truth_ranges=np.array(facts.bounds),
         )
     return file
 

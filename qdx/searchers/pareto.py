@@ -1,7 +1,7 @@
 """Non-dominated sorting and crowding, all objectives maximised.
 
-Deb, Pratap, Agarwal & Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE
-TEVC 6(2), 2002, sections III-A and III-B. Written as array programs: 300 points take about a
+Deb, Pratap, Agarwal & Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II",
+IEEE TEVC 6(2), 2002, sections III-A and III-B. Written as array programs: 300 points take about a
 millisecond.
 """
 
@@ -13,7 +13,7 @@ from numpy import ndarray as Array
 
 
 def fronts(objectives: Float64[Array, "B K"]) -> Int64[Array, " B"]:
-    """Rank of each point: 0 for the non-dominated, 1 for those non-dominated without them, …
+    """Rank of each point: 0 for the non-dominated, 1 for those without the zeros, and so on.
 
     A point dominates another when it is nowhere worse and somewhere better; equal points share a
     front.
@@ -22,7 +22,8 @@ def fronts(objectives: Float64[Array, "B K"]) -> Int64[Array, " B"]:
         objectives: Values to maximise; -inf allowed, NaN not.
     """
     better = objectives[:, None, :] >= objectives[None, :, :]
-    dominates = better.all(axis=2) & ~better.all(axis=2).T
+    nowhere_worse: Array = np.all(better, axis=2)
+    dominates = nowhere_worse & ~nowhere_worse.T
     n_dominators = dominates.sum(axis=0)
     ranks = np.full(len(objectives), -1, np.int64)
     rank = 0

@@ -1,8 +1,8 @@
 """The run directory: one process writes, any number read, a kill loses no commit.
 
-A commit stores the state of every part whole and, for each table, what is new. `design.md` section
-6 is the contract; Rosenblum & Ousterhout, "The Design and Implementation of a Log-Structured File
-System", ACM TOCS 10(1), 1992, the idea.
+A commit stores the state of every part whole and, for each table, what is new.
+`docs/run-directory.md` has the format; Rosenblum & Ousterhout, "The Design and Implementation of a
+Log-Structured File System", ACM TOCS 10(1), 1992, the idea.
 """
 
 from qdx.storage.journal import read_timings

@@ -66,7 +66,7 @@ def test_checkpoints_ascend_or_are_refused(samples: int, horizon: int) -> None:
     except ConfigError:
         assert samples > horizon
     else:
-        assert 0 < steps[0]
+        assert steps[0] > 0
         assert (np.diff(steps) > 0).all()
 
 
