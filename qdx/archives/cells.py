@@ -55,18 +55,17 @@ class Cells:
         return len(self._members)
 
     def add(self, evaluations: Evaluations) -> Verdict:
-        inside = self._within(evaluations.described.descriptors)
-        failed = evaluations.outcomes.failed
+        descriptors, fitness = evaluations.described.descriptors, evaluations.outcomes.fitness
+        inside = self._within(descriptors)
+        finite = np.isfinite(descriptors).all(axis=1) & np.isfinite(fitness)
+        failed = evaluations.outcomes.failed | ~finite
         self._n_outside += int((~inside & ~failed).sum())
         offered = ~failed if self._policy == "clip" else ~failed & inside
         status = np.full(len(evaluations), Status.REFUSED, np.int8)
         rows = np.flatnonzero(offered)
         if len(rows):
-            status[rows] = self._insert(
-                evaluations.genomes.ids[rows],
-                evaluations.outcomes.fitness[rows],
-                evaluations.described.descriptors[rows],
-            )
+            ids = evaluations.genomes.ids[rows]
+            status[rows] = self._insert(ids, fitness[rows], descriptors[rows])
         return Verdict(status, np.full(len(evaluations), np.nan))
 
     def remove(self, ids: Int64[Array, " R"]) -> None:
@@ -139,7 +138,11 @@ class Cells:
         fitness: Float32[Array, " R"],
         descriptors: Float32[Array, "R D"],
     ) -> Array:
-        """Offer rows to pyribs, then bring the members in line with what it kept."""
+        """Offer rows to pyribs, then bring the members in line with what it kept.
+
+        pyribs judges each row against the archive as it was before the batch. A row whose cell a
+        batch mate took is refused here, so that as many rows are new as the archive grows.
+        """
         points = descriptors.astype(np.float64)
         info = self._cells.add(np.zeros(len(ids)), fitness.astype(np.float64), points, id=ids)
         _, kept = self._cells.retrieve(points)
@@ -151,7 +154,7 @@ class Cells:
         evicted = before[changed]
         self._members.remove(evicted[evicted >= 0])
         self._members.add(now[changed])
-        return np.asarray(info["status"], np.int8)
+        return np.where(kept["id"] == ids, info["status"], Status.REFUSED).astype(np.int8)
 
     def _empty(self) -> None:
         self._cells.clear()

@@ -39,8 +39,8 @@ class Novelty:
         return len(self._members)
 
     def add(self, evaluations: Evaluations) -> Verdict:
-        ids, failed = evaluations.genomes.ids, evaluations.outcomes.failed
-        points = evaluations.described.descriptors
+        ids, points = evaluations.genomes.ids, evaluations.described.descriptors
+        failed = evaluations.outcomes.failed | ~np.isfinite(points).all(axis=1)
         scores = np.full(len(ids), np.nan)
         kept = np.flatnonzero(~failed)
         scores[kept] = novelty(self._index.query(points[kept], self._k)[0])
@@ -84,7 +84,8 @@ class Novelty:
 
     def load(self, ids: Int64[Array, " N"]) -> None:
         self._members.load(ids)
-        self._index.replace(ids, self._records.descriptors(ids))
+        if len(ids):
+            self._index.replace(ids, self._records.descriptors(ids))
 
     def changes(self) -> MemberChanges:
         return self._members.changes()

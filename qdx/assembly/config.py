@@ -208,7 +208,7 @@ def _section(table: str, path: str, raw: Any, problems: list[str]) -> Any:
         problems.append(f"{path}.kind: missing. Name a kind.")
         return None
     try:
-        schema = resolve(row(table, kind).parameters)
+        schema = resolve(row(table, kind, path).parameters)
     except ConfigError as error:
         problems.append(str(error))
         return None

@@ -72,8 +72,8 @@ TABLES: dict[str, dict[str, Row]] = {
 }
 
 
-def row(table: str, name: str) -> Row:
-    """A row by the name a user wrote.
+def row(table: str, name: str, path: str = "") -> Row:
+    """A row by the name a user wrote, at a path of the config.
 
     Raises:
         ConfigError: No such name; the nearest one is suggested.
@@ -81,7 +81,7 @@ def row(table: str, name: str) -> Row:
     rows = TABLES[table] | (installed_tasks() if table == "task" else {})
     if name not in rows:
         raise ConfigError(
-            f"{table}: expected one of {', '.join(sorted(rows))}, got {name!r}."
+            f"{path or table}: expected one of {', '.join(sorted(rows))}, got {name!r}."
             f"{did_you_mean(name, rows)}"
         )
     return rows[name]

@@ -64,6 +64,8 @@ class Records:
     def load(self, columns: Columns) -> None:
         """Rows by column, as a commit holds them."""
         ids = columns["id"]
+        if not len(ids):  # a table that never had rows has no columns either
+            return
         start, end = self._size, self._size + len(ids)
         self._reserve(end, columns)
         for name, values in columns.items():
@@ -134,9 +136,11 @@ class Records:
             if name.startswith(OBSERVATION)
         }
         described = describe(observations, self._columns["failed"][rows])
-        kept = {k: v[rows] for k, v in self._columns.items()} | described_columns(described)
-        self.__init__()
-        self.load(kept)
+        for name, values in described_columns(described).items():
+            moved = np.zeros((len(self._references), *values.shape[1:]), values.dtype)
+            moved[rows] = values
+            self._columns[name] = moved
+        self._gone.clear()
         self._reset, self.space = True, described.space
 
     def changes(self) -> Changes:

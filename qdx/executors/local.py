@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Annotated, final
 
 from annotated_types import Ge
 
+from qdx.core.errors import QdxError, RolloutError
 from qdx.core.protocols import Rollout
 from qdx.core.types import Genomes, Outcomes
 from qdx.executors.sharding import shards, unshard
+
+
+def _gathered(shards_: list[Future[Outcomes]]) -> Outcomes:
+    """The outcomes of a batch; whatever a rollout raised ends here as one kind of error."""
+    try:
+        return unshard([shard.result() for shard in shards_])
+    except QdxError:
+        raise
+    except Exception as error:
+        raise RolloutError(f"a shard could not be evaluated: {error!r}") from error
 
 
 @dataclass(frozen=True)
@@ -48,12 +60,14 @@ class Local:
         return ticket
 
     def collect(self, timeout: float | None = None) -> dict[int, Outcomes]:
+        deadline = None if timeout is None else time.monotonic() + timeout
         while self._tickets:
             pending = {f for futures in self._tickets.values() for f in futures if not f.done()}
             done = [t for t, futures in self._tickets.items() if not pending & set(futures)]
             if done:
-                return {t: unshard([f.result() for f in self._tickets.pop(t)]) for t in done}
-            if not wait(pending, timeout, FIRST_COMPLETED).done:
+                return {t: _gathered(self._tickets.pop(t)) for t in done}
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            if not wait(pending, left, FIRST_COMPLETED).done:
                 break
         return {}
 

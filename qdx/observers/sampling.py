@@ -14,6 +14,7 @@ from annotated_types import Ge
 from jaxtyping import Float32, Int64
 from numpy import ndarray as Array
 
+from qdx.core.errors import ConfigError
 from qdx.core.protocols import Observations
 
 
@@ -41,6 +42,11 @@ class Checkpoints:
     samples: Annotated[int, Ge(1)] = 5
 
     def steps(self, horizon: int) -> Int64[Array, " S"]:
+        if self.samples > horizon:
+            raise ConfigError(
+                f"observer.samples: expected at most the {horizon} steps of an episode, got "
+                f"{self.samples}."
+            )
         return np.linspace(0, horizon, self.samples + 1).astype(np.int64)[1:]
 
     def observations(self, samples: Float32[Array, "B S M"]) -> Observations:

@@ -87,7 +87,8 @@ class NoveltySearch:
 
     def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
         pool = np.concatenate([self._population, evaluations.genomes.ids])
-        most_novel = np.lexsort((pool, -self._novelty))[: self._p.population]
+        alive = np.isfinite(self._novelty) | (self._novelty > 0)  # +inf: nobody to compare with
+        most_novel = np.lexsort((pool, -self._novelty))[: min(self._p.population, alive.sum())]
         survivors = np.sort(pool[most_novel])
         self._setting.records.hold(survivors)
         self._setting.records.release(self._population)

@@ -182,7 +182,6 @@ def test_the_count_of_strays_survives_a_restart() -> None:
     assert again.report()["outside"] == 2
 
 
-@pytest.mark.xfail(strict=True, reason="pyribs judges a batch against the archive before it")
 @given(rows=offers)
 def test_as_many_rows_are_new_as_the_archive_grows(rows: Offers) -> None:
     records = Records()
@@ -200,7 +199,6 @@ def test_as_many_rows_are_new_as_the_archive_grows(rows: Offers) -> None:
         pytest.param((np.inf, 0.1), 1.0, id="descriptor inf"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="only rows marked failed are kept from pyribs")
 def test_rows_that_are_not_finite_spoil_nobody(point: Any, fitness: float) -> None:
     records = Records()
     archive = grid_archive(records)
@@ -223,7 +221,6 @@ def test_bounds_that_do_not_fit_are_refused(build: Any, bounds: Any) -> None:
         build(Records(), bounds=bounds)
 
 
-@pytest.mark.xfail(strict=True, raises=MemoryError, reason="the grid's size is not checked")
 def test_a_grid_beyond_all_memory_is_refused() -> None:
     with pytest.raises(ConfigError, match="bins"):
         grid(GridParameters(bins=50), Records(), bounds=((0.0, 1.0),) * 10, seed=0)

@@ -212,7 +212,6 @@ class ArchiveConformance:
         move(archive, records)
         assert len(archive) == 0
 
-    @pytest.mark.xfail(strict=True, reason="Records.redescribe forgets references")
     def test_a_moved_space_loses_nobody_it_holds(self, filled: Any, records: Records) -> None:
         move(filled, records)
         filled.remove(filled.members()[:1])

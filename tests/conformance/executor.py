@@ -127,7 +127,6 @@ class ExecutorConformance:
         gate.open.set()
         assert len(results(executor, ticket)[ticket]) == 50
 
-    @pytest.mark.xfail(strict=True, reason="what the rollout raised comes through as it is")
     def test_a_shard_that_raises_is_a_rollout_error(self, executor: Any) -> None:
         executor.submit(Crash(3), genomes(30))
         with pytest.raises(RolloutError, match="a bug in a rollout"):

@@ -247,7 +247,6 @@ class SearcherConformance:
         lesson = begun.searcher.lesson()
         assert lesson is None or set(lesson) <= set(begun.records.ids())
 
-    @pytest.mark.xfail(strict=True, reason="Records.redescribe forgets references")
     def test_a_moved_space_loses_nobody_it_holds(self, build: Build) -> None:
         made = build()
         made.run(2)

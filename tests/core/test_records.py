@@ -117,9 +117,7 @@ class MovingStore(Store):
 SMALL = settings(max_examples=20, stateful_step_count=25)
 TestStore = Store.TestCase
 TestStore.settings = SMALL
-TestMovingStore = pytest.mark.xfail(strict=True, reason="redescribe forgets references")(
-    MovingStore.TestCase
-)
+TestMovingStore = MovingStore.TestCase
 TestMovingStore.settings = settings(SMALL, phases=[Phase.generate])  # shrinking takes long
 
 
@@ -188,7 +186,6 @@ def test_a_moved_space_voids_what_was_written() -> None:
     assert records.space == 1
 
 
-@pytest.mark.xfail(strict=True, reason="Records.redescribe forgets references")
 def test_a_held_row_survives_a_move() -> None:
     records = Records()
     records.add(cloud(1))
@@ -200,7 +197,6 @@ def test_a_held_row_survives_a_move() -> None:
     assert records.ids().tolist() == [0]
 
 
-@pytest.mark.xfail(strict=True, reason="Records.redescribe forgets rows waiting for a sweep")
 def test_a_row_nobody_holds_leaves_after_a_move() -> None:
     records = Records()
     records.add(cloud(2))
@@ -232,7 +228,6 @@ def test_surprise_is_kept_where_there_is_one() -> None:
     assert equal(records.evaluations(np.array([1, 0])).described.surprise, surprise[::-1])
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="a table without rows has no columns")
 def test_a_commit_without_rows_can_be_loaded() -> None:
     records = Records()
     records.load({"id": np.zeros(0, np.int64)})  # what storage gives back of it

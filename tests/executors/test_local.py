@@ -99,7 +99,6 @@ def test_a_later_batch_may_be_collected_first(pair: Local) -> None:
     assert pair.collect(PATIENCE_S).keys() == {blocked}
 
 
-@pytest.mark.xfail(strict=True, reason="every shard that ends starts the timeout anew")
 def test_collect_waits_no_longer_than_the_timeout(single: Local) -> None:
     slow = Slow()
     single.submit(slow, genomes(60))

@@ -58,7 +58,6 @@ def test_checkpoints_are_those_of_the_stax_code(samples: int, steps_each: float)
     assert Checkpoints(samples).steps(horizon).tolist() == expected
 
 
-@pytest.mark.xfail(strict=True, reason="with more samples than steps, steps repeat")
 @given(samples=st.integers(1, 100), horizon=st.integers(1, 100))
 def test_checkpoints_ascend_or_are_refused(samples: int, horizon: int) -> None:
     try:

@@ -62,7 +62,9 @@ class Scene:
             friction=0.9,
             restitution=0.0,
         )
-        return self.world.CreateDynamicBody(position=position, bullet=True, allowSleep=False, fixtures=fixture)
+        return self.world.CreateDynamicBody(
+            position=position, bullet=True, allowSleep=False, fixtures=fixture
+        )
 
     def _joint(self, a: Box2D.b2Body, b: Box2D.b2Body, anchor: tuple[float, float], limit: float):
         return self.world.CreateRevoluteJoint(

@@ -39,10 +39,6 @@ class TestNoveltySearch(SearcherConformance):
     def build_smallest(self) -> Build:
         return partial(novelty_search, population=1, offspring=1, additions=1)
 
-    @pytest.mark.xfail(strict=True, reason="failed individuals fill a population that lacks others")
-    def test_failed_individuals_become_no_parents(self, build: Build) -> None:
-        super().test_failed_individuals_become_no_parents(build)
-
 
 class Plain:
     """Section 1.3 of the specification: every distance, every generation, nothing remembered.
