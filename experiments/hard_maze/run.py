@@ -45,7 +45,7 @@ def row(run: StoredRun) -> dict:
     """What is kept of a campaign."""
     s = run.summary()
     kept = ("searcher", "seed", "evaluations", "coverage", "coverage_archive", "uniformity")
-    more = ("qd_score", "best_by_area", "rewarded", "archive_size", "digest", "state_digest")
+    more = ("qd_score", "best_by_area", "rewarded", "archive_size")
     return {k: s[k] for k in (*kept, *more)} | {
         "coverage_of_ceiling": s["coverage"] / s["coverage_ceiling"],
         "coverage_at": {str(mark): coverage_at(run, mark) for mark in MARKS},

@@ -209,7 +209,7 @@ def with_overrides(stored: StoredRun, overrides: Sequence[str]) -> tuple[Config,
     now: Mapping[str, object] = config.resolved()
     before = check(stored.created).resolved()
     spent = stored.snapshot.meta.get("evaluations", 0)
-    if overrides and config.campaign.budget < spent:
+    if config.campaign.budget < min(spent, stored.config.campaign.budget):
         raise ConfigError(
             f"budget: expected at least the {spent} evaluations this run has made, got "
             f"{config.campaign.budget}."

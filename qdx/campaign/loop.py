@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdx.core.types import Evaluations, Record, take
+from qdx.core.types import Evaluations, Record
 from qdx.executors.evaluate import evaluate
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def generation(c: Campaign) -> Record:
     c.records.add(evaluations)
     admitted = c.searcher.admit(evaluations)
     verdicts = {
-        name: c.archives[name].add(take(evaluations, rows)) for name, rows in admitted.items()
+        name: c.archives[name].add(c.records.evaluations(ids)) for name, ids in admitted.items()
     }
     c.searcher.tell(evaluations, verdicts)
     lesson = c.searcher.lesson()

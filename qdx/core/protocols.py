@@ -9,7 +9,7 @@ The grammar of a generation, as `campaign/loop.py` writes it:
     outcomes    = executor(rollout, genomes)
     evaluations = (genomes, outcomes, descriptor.describe(outcomes.observations))
     admitted    = searcher.admit(evaluations)
-    verdicts    = archive.add(rows of evaluations) for each archive named in `admitted`
+    verdicts    = archive.add(evaluations of those ids) for each archive named in `admitted`
     searcher.tell(evaluations, verdicts)
     lesson      = searcher.lesson()
     if lesson:    descriptor.learn(...), then everything is redescribed
@@ -208,11 +208,14 @@ class Searcher(Stateful, Protocol):
         ...
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
-        """Rows offered to each named archive, after the batch was evaluated."""
+        """Ids offered to each named archive, after the batch was evaluated.
+
+        Mostly of the batch; earlier individuals the searcher still holds may be offered too.
+        """
         ...
 
     def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
-        """What became of the batch; ends the generation."""
+        """What became of the batch and of what was offered, in that order; ends the generation."""
         ...
 
     def lesson(self) -> Int64[Array, " L"] | None:

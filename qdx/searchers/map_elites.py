@@ -68,7 +68,7 @@ class MapElites:
         return newborn(self._next_id, encoding.clip(genes), parents=parents)
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
-        return {"cells": np.arange(len(evaluations))}
+        return {"cells": evaluations.genomes.ids}
 
     def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
         self._next_id += len(evaluations)

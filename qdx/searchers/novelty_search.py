@@ -83,7 +83,7 @@ class NoveltySearch:
         self._novelty = pool_novelty(pool, self._setting.records, archives, self._p.neighbours)
         if not len(self._population):  # P itself does not enter the archive
             return {"novelty": empty_ids()}
-        return {"novelty": self._admitted(evaluations)}
+        return {"novelty": evaluations.genomes.ids[self._admitted(evaluations)]}
 
     def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
         pool = np.concatenate([self._population, evaluations.genomes.ids])

@@ -54,7 +54,7 @@ class RandomSearch:
         alive = np.flatnonzero(~evaluations.outcomes.failed)
         rng = draw(self._setting.seed, "admission", self._next_id)
         n = min(self._p.additions, len(alive))
-        return {"novelty": np.sort(rng.choice(alive, n, replace=False))}
+        return {"novelty": evaluations.genomes.ids[np.sort(rng.choice(alive, n, replace=False))]}
 
     def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
         self._next_id += len(evaluations)

@@ -2,12 +2,20 @@
 
 RedArm (`NDofArm`) of SERENE and STAX: Paolo, Coninx, Doncieux & Laflaquière, "Sparse reward
 exploration via novelty search and emitters", GECCO 2021. The base is the centre of the unit
-square, the start a spiral; actions are the joints' accelerations. A move is illegal where a joint
-leaves the square, enters a wall or comes too near another joint, and where the last joint turns
-too fast; it ends the episode in the posture before it.
+square, the start a spiral; an action is an angular acceleration per joint, held for two sub-steps.
+A move is illegal where a joint leaves the square, lies inside a wall or comes too near another
+joint, and where the last joint turns too fast: the episode ends in the posture before it.
 
-Arithmetic is float32: speeds are kept as turns per sub-step and raised by u dt² / 2, which is the
-original's w = (a' - a) / dt without its cancellation. Positions are relative to the base.
+Two readings of the reward. The released environment pays when it says done, by an illegal move or
+after 250 steps, and the released experiment stops asking after 100: `reward="stop"` pays early
+stops only. `reward="end"`, the default, pays at the end for whatever reason it came.
+
+Arithmetic is float32, positions are relative to the base. The original takes the speed of a joint
+from angles, w = (a' - a) / dt with a' = a + w dt + u dt² / 2; here a joint's turn per sub-step
+w dt is kept and raised by u dt² / 2, which is the same without the cancellation. Of the limit
+|tip' - tip| / 2 + w_20 ≤ 1 it is not known whether w_20 is the speed before or after the move;
+before is used. The joints' places in order of x, by which the original finds close pairs, need not
+be known where all pairs are compared.
 """
 
 from __future__ import annotations
@@ -24,34 +32,41 @@ from qdx.tasks.fastsim import cos_sin
 from qdx.tasks.fused import Reward
 
 N = 20  # segments
-JOINTS = N + 1  # with the base
 LENGTH = 0.05  # of a segment, in sides of the square
-BASE = (0.5, 0.5)
-DT = 0.01  # s, a sub-step; a step has two
-KICK = 0.5 * DT * DT  # turn per sub-step that an action of 1 adds in a sub-step, rad
-TIP_SPEED_MAX = 1.0
-TOUCH = 0.95 * LENGTH  # |dx| + |dy| of two joints that touch
-HALF = 0.5  # of the square
+BASE = 0.5  # x and y
+SUB_STEPS = 2
+DT = 0.01  # s, a sub-step
+KICK = 0.5 * DT * DT  # rad: what an action of 1 adds to the turn of each sub-step
+TIP_SPEED = 1.0  # limit of half the end effector's move plus the last joint's speed
+TOUCH = 0.95 * LENGTH  # joints are too near below this |dx| + |dy|
+HALF_SIDE = 0.5
 WALL_HALF_WIDTH = 0.01
-WALL_INNER_END = 0.3  # distance from the base
+WALL_FROM = 0.3  # inner end of a wall, from the base; the outer end is the square's side
 GOALS = ((0.25, 0.25), (0.85, 0.85), (0.25, 0.90))
 GOAL_RADIUS = 0.05
-START = tuple(float(a) for a in np.linspace(4 * np.pi / N, np.pi / N, N).astype(np.float32))
+PER_PI = float(np.float32(1.0 / np.pi))
+START = np.linspace(4 * np.pi / N, np.pi / N, N)  # rad, from segment to segment
+RASTER = 100  # pixels of the scenery per side: walls are two wide
 
+LANES = 24  # the 21 joints, padded to whole vector registers
 Angles = wp.types.vector(N, wp.float32)
-Ring = wp.types.vector(48, wp.float32)  # joints 0 … 20, 0 … 20: every pair is a shift of at most 10
-Row = wp.types.vector(32, wp.float32)
+Lanes = wp.types.vector(LANES, wp.float32)
+Ring = wp.types.vector(2 * LANES, wp.float32)
+Goals = wp.types.matrix((len(GOALS), 2), wp.float32)
 
 FACTS = TaskFacts(
     name="redundant_arm",
-    summary="An arm of 20 segments that stops at its first illegal move; three small goals.",
-    observation=tuple(f"angle {i + 1}" for i in range(N)),
-    action=tuple(f"acceleration {i + 1}" for i in range(N)),
+    summary="An arm of 20 segments that halts at its first illegal move; rewarded in three discs.",
+    observation=tuple(f"angle {i}" for i in range(1, N + 1)),
+    action=tuple(f"acceleration {i}" for i in range(1, N + 1)),
     horizon=100,
     measures=("x", "y"),
     bounds=((0.0, 1.0), (0.0, 1.0)),
     bins=(50, 50),
-    goals=tuple(Goal(f"goal {i}", centre, GOAL_RADIUS) for i, centre in enumerate(GOALS)),
+    goals=tuple(
+        Goal(name, centre, GOAL_RADIUS)
+        for name, centre in zip(("near goal", "opposite goal", "far goal"), GOALS, strict=True)
+    ),
     hidden=(5, 2),
     source="Paolo et al. 2021",
 )
@@ -59,16 +74,17 @@ FACTS = TaskFacts(
 
 @wp.struct
 class Room:
-    """The start posture, and whether an episode that lasts to the horizon is rewarded."""
+    """Start posture, goals relative to the base, and whether the horizon is paid."""
 
     start: Angles
     start_tip: wp.vec2
+    goals: Goals
     pays_at_horizon: wp.int32
 
 
 @wp.struct
 class ArmState:
-    """Posture, turns of the last sub-step, end effector relative to the base."""
+    """Posture, the turn of each joint in the last sub-step, and the end effector."""
 
     angles: Angles
     turns: Angles
@@ -78,7 +94,7 @@ class ArmState:
 
 @wp.struct
 class Joints:
-    """Positions of all joints relative to the base, twice in a row."""
+    """Positions relative to the base: joint i of 21 is at i and again at 21 + i."""
 
     x: Ring
     y: Ring
@@ -86,7 +102,7 @@ class Joints:
 
 @wp.func
 def reset(world: Room, seed: wp.int32) -> ArmState:
-    """The spiral."""
+    """The spiral, at rest."""
     state = ArmState()
     state.angles = world.start
     state.tip = world.start_tip
@@ -96,23 +112,23 @@ def reset(world: Room, seed: wp.int32) -> ArmState:
 @wp.func
 def observe(world: Room, state: ArmState) -> Angles:
     """Angles over pi."""
-    return state.angles * 0.31830989
+    return state.angles * PER_PI
 
 
 @wp.func
 def joints(angles: Angles) -> Joints:
-    """Where a posture has its joints."""
-    direction = Row()
+    """Where the joints of a posture are; segment i points along pi/2 + a_1 + … + a_i."""
+    bend = Lanes()  # the direction less pi/2
     total = wp.float32(0.0)
     for i in range(N):
         total = total + angles[i]
-        direction[i] = total
-    dx = Row()
-    dy = Row()
-    for i in range(32):
-        ahead = cos_sin(direction[i])
-        dx[i] = -0.05 * ahead[1]
-        dy[i] = 0.05 * ahead[0]
+        bend[i] = total
+    dx = Lanes()
+    dy = Lanes()
+    for i in range(LANES):
+        ahead = cos_sin(bend[i])
+        dx[i] = -LENGTH * ahead[1]
+        dy[i] = LENGTH * ahead[0]
     at = Joints()
     x = wp.float32(0.0)
     y = wp.float32(0.0)
@@ -121,41 +137,58 @@ def joints(angles: Angles) -> Joints:
         y = y + dy[i]
         at.x[i + 1] = x
         at.y[i + 1] = y
-        at.x[i + 22] = x
-        at.y[i + 22] = y
+        at.x[i + N + 2] = x
+        at.y[i + N + 2] = y
     return at
 
 
 @wp.func
-def is_legal(at: Joints) -> wp.bool:
-    """Inside the square, outside the walls, no two joints near each other."""
-    x = at.x[0:24]
-    y = at.y[0:24]
-    worst = wp.abs(x - at.x[2:26]) + wp.abs(y - at.y[2:26])
-    worst = wp.min(worst, wp.abs(x - at.x[3:27]) + wp.abs(y - at.y[3:27]))
-    worst = wp.min(worst, wp.abs(x - at.x[4:28]) + wp.abs(y - at.y[4:28]))
-    worst = wp.min(worst, wp.abs(x - at.x[5:29]) + wp.abs(y - at.y[5:29]))
-    worst = wp.min(worst, wp.abs(x - at.x[6:30]) + wp.abs(y - at.y[6:30]))
-    worst = wp.min(worst, wp.abs(x - at.x[7:31]) + wp.abs(y - at.y[7:31]))
-    worst = wp.min(worst, wp.abs(x - at.x[8:32]) + wp.abs(y - at.y[8:32]))
-    worst = wp.min(worst, wp.abs(x - at.x[9:33]) + wp.abs(y - at.y[9:33]))
-    worst = wp.min(worst, wp.abs(x - at.x[10:34]) + wp.abs(y - at.y[10:34]))
-    return wp.min(worst) >= TOUCH
+def is_clear(at: Joints) -> wp.bool:
+    """No two joints are near each other.
+
+    All pairs i < j at once: on a ring of 21 places j lies at most 10 places after i or i after j,
+    so ten shifts of the ring against itself meet each pair once. The first shift holds the
+    segments' own ends, which are far enough, and the pair of base and end effector.
+    """
+    x = at.x[0:LANES]
+    y = at.y[0:LANES]
+    nearest = Lanes(wp.abs(at.x[N]) + wp.abs(at.y[N]))
+    for k in range(2, 11):
+        dx = wp.abs(x - at.x[wp.static(k) : wp.static(k + LANES)])
+        dy = wp.abs(y - at.y[wp.static(k) : wp.static(k + LANES)])
+        nearest = wp.min(nearest, dx + dy)
+    return wp.min(nearest) >= TOUCH
+
+
+@wp.func
+def is_free(at: Joints) -> wp.bool:
+    """All joints are inside the square and none strictly inside a wall.
+
+    The four walls are one by symmetry: less than 0.01 from an axis, more than 0.3 along it.
+    """
+    x = wp.abs(at.x[0:LANES])
+    y = wp.abs(at.y[0:LANES])
+    near = wp.min(x, y)
+    far = wp.max(x, y)
+    depth = wp.min(Lanes(WALL_HALF_WIDTH) - near, far - Lanes(WALL_FROM))
+    return wp.max(far) < HALF_SIDE and wp.max(depth) <= 0.0
 
 
 @wp.func
 def step(world: Room, state: ArmState, action: Angles) -> ArmState:
-    """Two sub-steps, or as many as are legal."""
+    """Two sub-steps, or the legal one of them, or none."""
     after = state
-    for _sub in range(2):
+    for _sub_step in range(SUB_STEPS):
         if after.done == 0:
             turns = after.turns + action * KICK
             angles = after.angles + turns
             at = joints(angles)
-            if is_legal(at):
+            tip = wp.vec2(at.x[N], at.y[N])
+            speed = 0.5 * wp.length(tip - after.tip) + after.turns[N - 1] / DT
+            if speed <= TIP_SPEED and is_free(at) and is_clear(at):
                 after.turns = turns
                 after.angles = angles
-                after.tip = wp.vec2(at.x[20], at.y[20])
+                after.tip = tip
             else:
                 after.done = wp.int32(1)
     return after
@@ -163,19 +196,48 @@ def step(world: Room, state: ArmState, action: Angles) -> ArmState:
 
 @wp.func
 def measure(world: Room, state: ArmState) -> wp.vec2:
-    """Position of the end effector."""
-    return wp.vec2(0.5 + state.tip[0], 0.5 + state.tip[1])
+    """Position of the end effector in the square."""
+    return wp.vec2(BASE + state.tip[0], BASE + state.tip[1])
 
 
 @wp.func
 def finish(world: Room, state: ArmState) -> Reward:
+    """(0.05 - d) / 0.05 inside a goal, by the last legal posture."""
     reward = Reward()
     reward.area = wp.int32(-1)
+    if world.pays_at_horizon == 1 or state.done == 1:
+        for i in range(3):
+            d = wp.length(state.tip - world.goals[i])
+            if d < GOAL_RADIUS:
+                reward.fitness = (GOAL_RADIUS - d) / GOAL_RADIUS
+                reward.area = wp.int32(i)
     return reward
+
+
+def start_tip() -> Array:
+    """End effector of the start posture relative to the base, (2,)."""
+    bend = np.cumsum(START)
+    return LENGTH * np.array([-np.sin(bend).sum(), np.cos(bend).sum()])
+
+
+def walls() -> Array:
+    """The four stubs, (100, 100) bool, row 0 at y = 0."""
+    centres = (np.arange(RASTER) + 0.5) / RASTER - BASE
+    x, y = np.abs(np.meshgrid(centres, centres))
+    return (np.minimum(x, y) < WALL_HALF_WIDTH) & (np.maximum(x, y) > WALL_FROM)
+
 
 @dataclass(frozen=True)
 class RedundantArm:
+    """The task.
+
+    Attributes:
+        reward: "end" pays the last posture; "stop" only where an illegal move ended the episode,
+            as the released code comes to.
+    """
+
     reward: Literal["end", "stop"] = "end"
+
     World = Room
     State = ArmState
     reset = staticmethod(reset)
@@ -189,6 +251,21 @@ class RedundantArm:
         return FACTS
 
     def world(self, device: str) -> Any:
-        w = Room()
-        w.start = Angles(*START)
-        return w
+        room = Room()
+        room.start = Angles(*START.astype(np.float32).tolist())
+        room.start_tip = wp.vec2(*start_tip().tolist())
+        room.goals = Goals(*[c - BASE for centre in GOALS for c in centre])
+        room.pays_at_horizon = int(self.reward == "end")
+        return room
+
+    def ceiling(self) -> Ceiling:
+        """Every cell: an upper bound."""
+        return Ceiling(
+            1.0,
+            "upper bound: each cell holds a point outside the walls, within the arm's length 1 of "
+            "the base; what 100 steps from the spiral allow is not known",
+        )
+
+    def scenery(self) -> Scenery:
+        x, y = (start_tip() + BASE).tolist()
+        return Scenery(walls(), (x, y))

@@ -13,7 +13,7 @@ from qdx.archives.cells import cvt, grid
 from qdx.archives.novelty import Novelty
 from qdx.archives.parameters import CvtParameters, GridParameters, NoveltyParameters
 from qdx.core.records import Records
-from qdx.core.types import Described, Evaluations, Genomes, Verdict, take
+from qdx.core.types import Described, Evaluations, Genomes, Verdict
 from qdx.encodings.direct import Direct
 from qdx.searchers.setting import Setting
 from tests.conformance.archive import squeezed
@@ -57,7 +57,10 @@ class Bench:
         batch = evaluate(self.searcher.ask())
         self.records.add(batch)
         admitted = self.searcher.admit(batch)
-        self.verdicts = {n: self.archives[n].add(take(batch, r)) for n, r in admitted.items()}
+        self.verdicts = {
+            name: self.archives[name].add(self.records.evaluations(ids))
+            for name, ids in admitted.items()
+        }
         self.searcher.tell(batch, self.verdicts)
         if moves:
             self.move()
@@ -160,14 +163,14 @@ class SearcherConformance:
         genes = np.concatenate([batch.genomes.genes for batch in begun.run(3)])
         assert len(np.unique(genes, axis=0)) == len(genes)
 
-    def test_admits_rows_of_the_batch_to_archives_it_has(self, begun: Bench) -> None:
+    def test_offers_ids_that_are_held_to_archives_it_has(self, begun: Bench) -> None:
         batch = world(begun.searcher.ask())
         begun.records.add(batch)
         admitted = begun.searcher.admit(batch)
         assert admitted.keys() <= begun.archives.keys()
-        for rows in admitted.values():
-            assert set(rows.tolist()) <= set(range(len(batch)))
-            assert (np.diff(rows) > 0).all()
+        for ids in admitted.values():
+            assert set(ids.tolist()) <= set(begun.records.ids().tolist())
+            assert (np.diff(ids) > 0).all()
 
     def test_does_not_change_what_it_is_told(self, build: Build) -> None:
         made = build()
