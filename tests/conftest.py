@@ -14,7 +14,7 @@ settings.register_profile(
     "qdx",
     derandomize=True,
     deadline=None,
-    max_examples=25,
+    max_examples=20,
     stateful_step_count=30,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )

@@ -41,6 +41,7 @@ class Novelty:
     def add(self, evaluations: Evaluations) -> Verdict:
         ids, points = evaluations.genomes.ids, evaluations.described.descriptors
         failed = evaluations.outcomes.failed | ~np.isfinite(points).all(axis=1)
+        failed = failed | np.array([i in self._members for i in ids.tolist()], bool)
         scores = np.full(len(ids), np.nan)
         kept = np.flatnonzero(~failed)
         scores[kept] = novelty(self._index.query(points[kept], self._k)[0])

@@ -56,6 +56,7 @@ def build(config: Config) -> Parts:
         encoding=Direct(policy.n_genes),
         records=records,
         archives=archives,
+        budget=config.campaign.budget,
         first_id=config.campaign.island << ISLAND_BITS,
     )
     searcher = resolve(row("searcher", config.searcher.kind).build)

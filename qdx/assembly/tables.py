@@ -54,6 +54,7 @@ SEARCHERS = {
     "map_elites": Row(
         "qdx.searchers.map_elites:MapElitesParameters", "qdx.searchers.map_elites:MapElites"
     ),
+    "serene": Row("qdx.searchers.serene:SereneParameters", "qdx.searchers.serene:Serene"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",
         "qdx.searchers.random_search:RandomSearch",

@@ -202,6 +202,7 @@ class Campaign:
             evaluations=metrics.pop("evaluations"),
             metrics=metrics,
             archives=archives,
+            searcher=self.searcher.report(),
             failures=[
                 {"id": int(i), "reason": str(r)}
                 for i, r in zip(ids[:SHOWN_FAILURES], reasons[:SHOWN_FAILURES], strict=True)

@@ -181,6 +181,10 @@ class ArchiveView(Protocol):
 
     def __len__(self) -> int: ...
 
+    def members(self) -> Int64[Array, " N"]:
+        """Ids, in the archive's own canonical order: of an unstructured one, the oldest first."""
+        ...
+
     def parents(self, n: int, *, key: int) -> Int64[Array, " n"]:
         """Ids drawn uniformly with replacement, in canonical order, keyed by `key`."""
         ...
@@ -224,4 +228,8 @@ class Searcher(Stateful, Protocol):
 
     def redescribe(self, describe: Describe) -> None:
         """The space moved: refresh whatever was derived from descriptors."""
+        ...
+
+    def report(self) -> Json:
+        """Counts for the journal; may be empty."""
         ...

@@ -140,6 +140,7 @@ class Record:
         evaluations: Episodes so far.
         metrics: Coverage, best fitness and the like, over everything so far.
         archives: Per archive its counts, and the verdicts of this generation.
+        searcher: What the searcher reports of itself.
         failures: Id and reason of the first failed rows of this generation.
         space: Version of the behaviour space at the end of the generation.
     """
@@ -148,6 +149,7 @@ class Record:
     evaluations: int
     metrics: Json
     archives: dict[str, Json]
+    searcher: Json
     failures: list[Json]
     space: int
 

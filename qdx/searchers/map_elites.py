@@ -19,7 +19,7 @@ from numpy import ndarray as Array
 
 from qdx.core.protocols import Describe
 from qdx.core.rng import draw
-from qdx.core.types import Evaluations, Genomes, State, Verdict
+from qdx.core.types import Evaluations, Genomes, Json, State, Verdict
 from qdx.searchers.setting import Setting, newborn
 from qdx.searchers.variation import gaussian, iso_line
 
@@ -78,6 +78,9 @@ class MapElites:
 
     def redescribe(self, describe: Describe) -> None:
         pass  # holds nothing but what the archive holds
+
+    def report(self) -> Json:
+        return {}
 
     def state(self) -> State:
         return State({}, {"next_id": self._next_id})

@@ -25,7 +25,7 @@ from numpy import ndarray as Array
 from qdx.core.protocols import Describe
 from qdx.core.records import empty_ids
 from qdx.core.rng import draw
-from qdx.core.types import Evaluations, Genomes, State, Verdict
+from qdx.core.types import Evaluations, Genomes, Json, State, Verdict
 from qdx.searchers.novelty_score import pool_novelty
 from qdx.searchers.setting import Setting, newborn
 from qdx.searchers.variation import gaussian
@@ -63,37 +63,37 @@ class NoveltySearch:
         """An empty population; the first `ask` gives its members."""
         self._p = parameters
         self._setting = setting
-        self._next_id = setting.first_id
-        self._population = empty_ids()  # P
+        self.next_id = setting.first_id
+        self.population = empty_ids()  # P
         self._novelty = np.zeros(0)  # of P u O, between `admit` and `tell`
 
     def ask(self) -> Genomes:
         seed, encoding = self._setting.seed, self._setting.encoding
-        if not len(self._population):
-            rng = draw(seed, "initial", self._next_id)
-            return newborn(self._next_id, encoding.initial(self._p.population, rng))
-        parents = np.repeat(self._population, self._p.offspring)
-        rng = draw(seed, "mutation", self._next_id)
+        if not len(self.population):
+            rng = draw(seed, "initial", self.next_id)
+            return newborn(self.next_id, encoding.initial(self._p.population, rng))
+        parents = np.repeat(self.population, self._p.offspring)
+        rng = draw(seed, "mutation", self.next_id)
         genes = gaussian(self._setting.records.genes(parents), self._p.sigma, rng)
-        return newborn(self._next_id, encoding.clip(genes), parents=parents)
+        return newborn(self.next_id, encoding.clip(genes), parents=parents)
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
-        pool = np.concatenate([self._population, evaluations.genomes.ids])
+        pool = np.concatenate([self.population, evaluations.genomes.ids])
         archives = list(self._setting.archives.values())
         self._novelty = pool_novelty(pool, self._setting.records, archives, self._p.neighbours)
-        if not len(self._population):  # P itself does not enter the archive
+        if not len(self.population):  # P itself does not enter the archive
             return {"novelty": empty_ids()}
         return {"novelty": evaluations.genomes.ids[self._admitted(evaluations)]}
 
     def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
-        pool = np.concatenate([self._population, evaluations.genomes.ids])
+        pool = np.concatenate([self.population, evaluations.genomes.ids])
         alive = np.isfinite(self._novelty) | (self._novelty > 0)  # +inf: nobody to compare with
         most_novel = np.lexsort((pool, -self._novelty))[: min(self._p.population, alive.sum())]
         survivors = np.sort(pool[most_novel])
         self._setting.records.hold(survivors)
-        self._setting.records.release(self._population)
-        self._population = survivors
-        self._next_id += len(evaluations)
+        self._setting.records.release(self.population)
+        self.population = survivors
+        self.next_id += len(evaluations)
 
     def lesson(self) -> Int64[Array, " L"] | None:
         return None
@@ -101,20 +101,23 @@ class NoveltySearch:
     def redescribe(self, describe: Describe) -> None:
         pass  # novelty is recomputed from the records every generation
 
+    def report(self) -> Json:
+        return {}
+
     def state(self) -> State:
-        return State({"population": self._population}, {"next_id": self._next_id})
+        return State({"population": self.population}, {"next_id": self.next_id})
 
     def restore(self, state: State) -> None:
-        self._population = state.arrays["population"]
-        self._next_id = state.json["next_id"]
-        self._setting.records.hold(self._population)
+        self.population = state.arrays["population"]
+        self.next_id = state.json["next_id"]
+        self._setting.records.hold(self.population)
 
     def _admitted(self, evaluations: Evaluations) -> Int64[Array, " R"]:
         """Rows of N_Q offspring that did not fail."""
         alive = np.flatnonzero(~evaluations.outcomes.failed)
         n = min(self._p.additions, len(alive))
         if self._p.admission == "random":
-            rng = draw(self._setting.seed, "admission", self._next_id)
+            rng = draw(self._setting.seed, "admission", self.next_id)
             return np.sort(rng.choice(alive, n, replace=False))
-        scores = self._novelty[len(self._population) :][alive]
+        scores = self._novelty[len(self.population) :][alive]
         return np.sort(alive[np.lexsort((alive, -scores))[:n]])

@@ -16,7 +16,7 @@ from numpy import ndarray as Array
 
 from qdx.core.protocols import Describe
 from qdx.core.rng import draw
-from qdx.core.types import Evaluations, Genomes, State, Verdict
+from qdx.core.types import Evaluations, Genomes, Json, State, Verdict
 from qdx.searchers.setting import Setting, newborn
 
 
@@ -64,6 +64,9 @@ class RandomSearch:
 
     def redescribe(self, describe: Describe) -> None:
         pass  # holds no individual
+
+    def report(self) -> Json:
+        return {}
 
     def state(self) -> State:
         return State({}, {"next_id": self._next_id})

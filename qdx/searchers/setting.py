@@ -25,6 +25,7 @@ class Setting:
         records: Whatever belongs to an id that somebody holds.
         archives: Read views by name.
         first_id: Ids are given out from here on (an island's are its own).
+        budget: Evaluations of the whole campaign.
     """
 
     seed: int
@@ -32,6 +33,7 @@ class Setting:
     records: Records
     archives: Mapping[str, ArchiveView]
     first_id: int = 0
+    budget: int = 1
 
 
 def newborn(

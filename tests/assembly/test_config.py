@@ -160,6 +160,12 @@ def test_an_unknown_archive_kind_is_named_by_its_path() -> None:
     assert wrong(archives={"cells": "gird"}).startswith("archives.cells: expected one of cvt, ")
 
 
+def test_an_archive_without_a_kind_is_the_searchers_own() -> None:
+    config = load(SMALL, ["archives.cells.bins=7"])
+    assert config.archives["cells"].kind == "grid"
+    assert config.archives["cells"].parameters.bins == 7
+
+
 @pytest.mark.parametrize("key", ["budget", "task", "searcher"])
 def test_what_has_no_default_must_be_given(key: str) -> None:
     given_keys = {k: v for k, v in SMALL.items() if k != key}

@@ -170,6 +170,29 @@ def test_two_runs_do_not_share_a_directory(tmp_path):
     assert digests(tmp_path / "run") == before
 
 
+def test_serene_resumes_from_bootstrap_exploitation_and_hand_over(tmp_path):
+    raw = config(
+        {"kind": "serene", "chunk": 150, "population": 40, "concurrent_emitters": 2},
+        task="hard_maze",
+        budget=4000,
+    )
+    calm = run_whole(raw, tmp_path / "calm")
+    journal = StoredRun.open(tmp_path / "calm").snapshot.journal
+    phases = [line["searcher"]["exploitation"] for line in journal]
+    assert {"idle", "found", "bootstrap", "exploit"} <= set(phases)
+    ends = [i for i in range(1, len(phases)) if phases[i - 1 : i + 1] == ["exploit", "idle"]]
+    cuts = {phases.index("found"), phases.index("bootstrap"), phases.index("exploit"), ends[0]}
+    for cut in sorted(cuts):
+        path = tmp_path / str(cut)
+        with Campaign(raw, path) as campaign:
+            for _ in range(cut + 1):
+                campaign.step()
+            campaign.commit("running")
+        with Campaign.resume(path) as campaign:
+            campaign.run()
+        assert digests(path) == calm
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_in_a_commit_and_exit_code_130(tmp_path, number):

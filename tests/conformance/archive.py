@@ -167,6 +167,14 @@ class ArchiveConformance:
         offer(archive, records, evaluations([(0.1, 0.1), (0.9, 0.9)]))
         assert archive.neighbours(queries, 4)[1].shape == (3, 2)
 
+    def test_a_member_offered_again_changes_nothing(self, filled: Any, records: Records) -> None:
+        before = filled.members()
+        again = records.evaluations(before[:5])
+        assert filled.add(again).status.tolist() == [Status.REFUSED] * 5
+        filled.remove(before[:5])
+        records.sweep()
+        assert equal(records.ids(), np.sort(before[5:]))
+
     def test_removed_members_are_forgotten(self, filled: Any, records: Records) -> None:
         kept, gone = filled.members()[::2], filled.members()[1::2]
         filled.remove(gone)

@@ -77,7 +77,7 @@ class ExecutorConformance:
         yield made
         made.close()
 
-    @pytest.mark.parametrize("n", [1, 2, 19, 20, 21, 64])
+    @pytest.mark.parametrize("n", [1, 20, 21, 64])
     def test_rows_are_in_the_order_of_their_genomes(self, executor: Any, n: int) -> None:
         batch = genomes(n, first_id=100)
         ticket = executor.submit(Echo(), batch)

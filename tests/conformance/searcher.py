@@ -97,12 +97,14 @@ def bench(
     archives: dict[str, Any] = {}
     if archive == "novelty":
         archives["novelty"] = Novelty(NoveltyParameters(), records, dimension=2, seed=seed)
+        archives["rewarding"] = Novelty(NoveltyParameters(), records, dimension=2, seed=seed)
+        archives = {name: archives[name] for name in searcher.archives}
     elif archive == "grid":
         archives["cells"] = grid(GridParameters(6), records, bounds=BOUNDS, seed=seed)
     else:
         cells = CvtParameters(20, 200)
         archives["cells"] = cvt(cells, records, bounds=BOUNDS, seed=seed)
-    setting = Setting(seed, Direct(N_GENES), records, archives, first_id)
+    setting = Setting(seed, Direct(N_GENES), records, archives, budget=10**6, first_id=first_id)
     return Bench(searcher(parameters, setting), records, archives)
 
 

@@ -153,6 +153,15 @@ def test_a_store_that_was_packed_takes_new_rows(crowd: Records) -> None:
     assert equal(crowd.genes(np.array([5003])), cloud(100, first_id=5000).genomes.genes[3:4])
 
 
+def test_a_store_that_grew_keeps_counting() -> None:
+    records = Records()
+    records.add(cloud(3))
+    records.hold(np.array([1]))
+    records.add(cloud(3000, first_id=10))
+    records.sweep()
+    assert records.ids().tolist() == [1]
+
+
 def test_a_row_that_came_and_went_between_commits_was_never_there() -> None:
     records = Records()
     records.add(cloud(5))

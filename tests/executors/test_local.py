@@ -102,8 +102,8 @@ def test_a_later_batch_may_be_collected_first(pair: Local) -> None:
 def test_collect_waits_no_longer_than_the_timeout(single: Local) -> None:
     slow = Slow()
     single.submit(slow, genomes(60))
-    single.collect(0.05)
-    assert slow.n_done < 40  # 60 shards take 0.6 s or more
+    single.collect(0.2)
+    assert slow.n_done < 50  # 60 shards take 0.6 s or more
 
 
 def test_evaluate_waits_for_its_batch(pair: Local) -> None:

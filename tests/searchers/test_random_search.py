@@ -61,6 +61,12 @@ def test_no_more_are_archived_than_did_not_fail() -> None:
     assert equal(made.archives["novelty"].members(), alive)
 
 
+def test_failed_individuals_take_nobodys_place_in_the_archive() -> None:
+    made = random_search()
+    made.run(4, fragile)
+    assert len(made.archives["novelty"]) == 12
+
+
 def test_any_row_may_be_archived() -> None:
     made = random_search()
     made.run(60)

@@ -1,0 +1,229 @@
+"""Emitters: small populations that climb a reward from where it was found.
+
+Paolo, Coninx, Doncieux & Laflaquière, "Sparse reward exploration via novelty search and emitters",
+GECCO 2021 (SERENE), section 3.2; the elitist emitter and its novelty variant. Emitters of one batch
+are varied and selected as one array program; an `Emitter` itself is a record of ids and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Literal, final
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray as Array
+
+from qdx.core.records import Records, empty_ids
+from qdx.core.types import State
+from qdx.encodings.direct import Direct
+
+SIZE = 6  # members of an emitter's population
+CHILDREN = 2  # of each member, a step
+FIRST = 3  # steps of the reference window of the improvement
+LAST = 3  # steps of the window compared with it
+TAIL = 20  # steps at either end of the stagnation window
+
+Survival = Literal["fitness", "novelty"]
+
+
+@final
+@dataclass(eq=False)
+class Emitter:
+    """One emitter.
+
+    Attributes:
+        ancestor: The rewarded individual it starts from.
+        sigma: Standard deviation of its mutations, constant for life.
+        population: Ids of its members; empty until it is founded.
+        novelty: Of its members, against the frozen reference; NaN where not measured.
+        values: Rewards of the population after each step: the first three and the last W.
+        n_steps: Steps taken, the founding one included.
+        improvement: I(e) when it was last looked at.
+        best_archived: Highest reward it has put into the rewarding archive.
+        most_novel: The most novel individual it has met, its ancestor at first.
+        buffer: Novelty candidates: individuals more novel than any before them.
+    """
+
+    ancestor: int
+    sigma: float
+    population: Int64[Array, " L"] = field(default_factory=empty_ids)
+    novelty: Float64[Array, " six"] = field(default_factory=lambda: np.full(SIZE, np.nan))
+    values: list[list[float]] = field(default_factory=list)
+    n_steps: int = 0
+    improvement: float = 0.0
+    best_archived: float = -np.inf
+    most_novel: int = -1
+    buffer: list[int] = field(default_factory=list)
+
+    def held(self) -> Int64[Array, " R"]:
+        """Ids it needs in the record store, with repeats."""
+        return np.array(
+            [self.ancestor, self.most_novel, *self.population.tolist(), *self.buffer], np.int64
+        )
+
+    def settle(self, members: Int64[Array, " L"], records: Records, window: int) -> None:
+        """A new population, and its rewards; only the first and the last W steps are kept."""
+        records.hold(members)
+        records.release(self.population)
+        self.population = members
+        self.values.append(_rewards(members, records, failed=0.0).tolist())
+        self.n_steps += 1
+        if len(self.values) > window + FIRST:
+            del self.values[FIRST]
+
+    def rewarding(self, records: Records) -> list[int]:
+        """Who enters A_R: at first the best, then each member above all it archived before."""
+        fitness = _rewards(self.population, records, failed=-np.inf)
+        if self.best_archived == -np.inf:
+            better = [int(np.argmax(fitness))] if fitness.max() > 0 else []
+        else:
+            better = np.flatnonzero(fitness > self.best_archived).tolist()
+        if better:
+            self.best_archived = float(fitness[better].max())
+        return [int(self.population[i]) for i in better]
+
+    def collect_novel(self, score: float, records: Records) -> None:
+        """Buffer the members more novel than the most novel so far, whose novelty is `score`."""
+        found = np.where(np.isnan(self.novelty), -np.inf, self.novelty)
+        more = [i for i in self.population[found > score].tolist() if i not in self.buffer]
+        records.hold(np.array(more, np.int64))
+        self.buffer += more
+        if found.max() > score:
+            best = int(self.population[np.argmax(found)])
+            records.hold(np.array([best]))
+            records.release(np.array([self.most_novel]))
+            self.most_novel = best
+
+
+def _rewards(ids: Int64[Array, " B"], records: Records, *, failed: float) -> Array:
+    fitness = records.column("fitness", ids).astype(np.float64)
+    return np.where(np.isnan(fitness), failed, fitness)
+
+
+def step_size(x: int, others: Int64[Array, " S"], records: Records, *, fallback: float) -> float:
+    """sigma0: a third of the distance in genome space to the nearest other individual.
+
+    Args:
+        x: The ancestor.
+        others: P u O; x itself does not count.
+        records: Where genes are.
+        fallback: Where that distance is 0 or nobody else is there.
+    """
+    rest = others[others != x]
+    if not len(rest):
+        return fallback
+    gaps = records.genes(rest).astype(np.float64) - records.genes(np.array([x])).astype(np.float64)
+    sigma = float(np.sqrt((gaps**2).sum(axis=1)).min()) / 3
+    return sigma if sigma > 0 else fallback
+
+
+def founders(
+    emitters: Sequence[Emitter], records: Records, encoding: Direct, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Genes and parents of the first populations: SIZE x clip(ancestor + N(0, sigma² I))."""
+    return _vary(
+        np.repeat([[e.ancestor] for e in emitters], SIZE, axis=1),
+        emitters,
+        records,
+        encoding=encoding,
+        rng=rng,
+    )
+
+
+def children(
+    emitters: Sequence[Emitter], records: Records, encoding: Direct, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Genes and parents of the next children: CHILDREN of each member of each emitter."""
+    parents = np.repeat(np.stack([e.population for e in emitters]), CHILDREN, axis=1)
+    return _vary(parents, emitters, records, encoding=encoding, rng=rng)
+
+
+def _vary(
+    parents: Int64[Array, "E C"],
+    emitters: Sequence[Emitter],
+    records: Records,
+    *,
+    encoding: Direct,
+    rng: np.random.Generator,
+) -> tuple[Array, Array]:
+    flat = parents.ravel()
+    genes = records.genes(flat)
+    sigma = np.repeat([e.sigma for e in emitters], parents.shape[1]).astype(np.float32)
+    moved = genes + sigma[:, None] * rng.standard_normal(genes.shape, np.float32)
+    return encoding.clip(moved), flat
+
+
+def survivors(scores: Float64[Array, "E C"], ids: Int64[Array, "E C"]) -> Int64[Array, "E L"]:
+    """Columns of the SIZE best of each emitter, the older of equals; failed rows score -inf."""
+    order = np.lexsort((ids, -scores), axis=1)[:, :SIZE]
+    return np.sort(order, axis=1)
+
+
+def improvement(values: Sequence[Sequence[float]]) -> float:
+    """I(e) = max(mean of the last three steps' rewards - mean of the first three's, 0)."""
+    if not values:
+        return 0.0
+    first, last = np.array(values[:FIRST]), np.array(values[-LAST:])
+    return max(float(last.mean() - first.mean()), 0.0)
+
+
+def stagnation_window(n_genes: int) -> int:
+    """W = int(20 n / L + 120) steps, with n genes and L members."""
+    return int(20 * n_genes / SIZE + 120)
+
+
+def is_stagnant(emitter: Emitter, window: int) -> bool:
+    """Whether, over the last W steps, median or best reward ended no higher than it began.
+
+    Always False up to the W-th step.
+    """
+    if emitter.n_steps <= window:
+        return False
+    values = np.array(emitter.values[-window:])
+    head, tail = values[:TAIL], values[-TAIL:]
+    return bool(np.median(head) >= np.median(tail) or head.max() >= tail.max())
+
+
+def state_of(emitters: Sequence[Emitter]) -> State:
+    """Emitters as arrays, for a commit; ids are int64, counts int32."""
+    columns: dict[str, Any] = {
+        "ancestor": np.array([e.ancestor for e in emitters], np.int64),
+        "sigma": np.array([e.sigma for e in emitters], np.float64),
+        "n_steps": np.array([e.n_steps for e in emitters], np.int32),
+        "improvement": np.array([e.improvement for e in emitters], np.float64),
+        "best_archived": np.array([e.best_archived for e in emitters], np.float64),
+        "most_novel": np.array([e.most_novel for e in emitters], np.int64),
+        "members": np.array([len(e.population) for e in emitters], np.int32),
+        "population": np.concatenate([empty_ids(), *[e.population for e in emitters]]),
+        "novelty": np.array([e.novelty for e in emitters], np.float64).reshape(-1, SIZE),
+        "rows": np.array([len(e.values) for e in emitters], np.int32),
+        "values": np.array([v for e in emitters for v in e.values], np.float64).reshape(-1, SIZE),
+        "buffered": np.array([len(e.buffer) for e in emitters], np.int32),
+        "buffer": np.array([i for e in emitters for i in e.buffer], np.int64),
+    }
+    return State(columns, {})
+
+
+def emitters_of(state: State) -> list[Emitter]:
+    """The inverse of `state_of`."""
+    a = state.arrays
+    members, values = iter(a["population"].tolist()), iter(a["values"].tolist())
+    buffer = iter(a["buffer"].tolist())
+    return [
+        Emitter(
+            ancestor=int(a["ancestor"][i]),
+            sigma=float(a["sigma"][i]),
+            population=np.array(list(islice(members, int(a["members"][i]))), np.int64),
+            novelty=a["novelty"][i].copy(),
+            values=list(islice(values, int(a["rows"][i]))),
+            n_steps=int(a["n_steps"][i]),
+            improvement=float(a["improvement"][i]),
+            best_archived=float(a["best_archived"][i]),
+            most_novel=int(a["most_novel"][i]),
+            buffer=list(islice(buffer, int(a["buffered"][i]))),
+        )
+        for i in range(len(a["ancestor"]))
+    ]

@@ -1,0 +1,130 @@
+"""SERENE: the searcher's protocol, its budget, and what enters which archive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qdx.core.types import Purpose
+from qdx.searchers.exploitation import BOOTSTRAP_COST
+from qdx.searchers.serene import Serene, SereneParameters
+from tests.conformance.searcher import Bench, Build, SearcherConformance, bench, world
+
+SMALL = {"population": 6, "offspring": 2, "additions": 2, "neighbours": 3, "chunk": 150}
+
+
+def serene(*, seed: int = 0, first_id: int = 0, **keys: Any) -> Bench:
+    parameters = SereneParameters(**{**SMALL, **keys})
+    return bench(Serene, parameters, "novelty", seed=seed, first_id=first_id)
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "the paper": {},
+    "novelty emitters": {"emitter": "novelty"},
+    "three at once": {"concurrent_emitters": 3},
+    "a bandit": {"schedule": "bandit"},
+    "a coin": {"schedule": "fixed_sampling"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+class TestSerene(SearcherConformance):
+    @pytest.fixture
+    def build(self, variant: str) -> Build:
+        return lambda **keys: serene(**VARIANTS[variant], **keys)
+
+    @pytest.fixture
+    def build_smallest(self, variant: str) -> Build:
+        return lambda: serene(population=1, offspring=1, additions=1, **VARIANTS[variant])
+
+    @pytest.mark.parametrize("generations", [13, 16, 19, 25, 40])
+    def test_goes_on_from_a_commit_in_every_phase(self, build: Build, generations: int) -> None:
+        whole, cut = build(), build()
+        whole.run(generations)
+        cut.run(generations)
+        fresh = build()
+        fresh.records.load(cut.records.changes().added)
+        for name, archive in cut.archives.items():
+            fresh.archives[name].load(archive.members())
+        fresh.searcher.restore(cut.searcher.state())
+        for one, other in zip(whole.run(30), fresh.run(30), strict=True):
+            np.testing.assert_array_equal(one.genomes.genes, other.genomes.genes)
+
+
+def purposes(made: Bench, generations: int) -> list[tuple[Purpose, int]]:
+    """Why and how many, generation by generation."""
+    return [(Purpose(b.genomes.purpose[0]), len(b)) for b in made.run(generations)]
+
+
+def test_a_chunk_explores_and_the_next_exploits() -> None:
+    """150: the first 6, twelve at a time to 150; then bootstraps of 66 while 50 are left."""
+    told = purposes(serene(), 13 + 6 + 2)
+    assert told[:13] == [(Purpose.SEARCH, 6)] + [(Purpose.SEARCH, 12)] * 12
+    assert told[13] == (Purpose.BOOTSTRAP, 2 * 6)  # 150 > 50, 84 > 50, 18 is not
+    assert told[14:19] == [(Purpose.BOOTSTRAP, 24)] * 5
+    assert told[19][0] in (Purpose.EMITTER, Purpose.SEARCH)
+
+
+def test_an_emitter_steps_until_its_chunk_is_spent() -> None:
+    spent, chunks = 0, []
+    for batch in serene().run(80):
+        if batch.genomes.purpose[0] == Purpose.SEARCH:
+            if spent:
+                chunks.append(spent)
+            spent = 0
+        else:
+            spent += len(batch)
+    assert chunks
+    assert all(150 <= c < 150 + 24 for c in chunks)
+
+
+def test_bootstraps_cost_what_the_paper_says() -> None:
+    assert BOOTSTRAP_COST == 66
+
+
+def test_every_rewarded_explorer_is_archived_as_rewarding_once() -> None:
+    made = serene()
+    rewarded = [
+        i
+        for batch in made.run(13)
+        for i, fitness in zip(batch.genomes.ids, batch.outcomes.fitness, strict=True)
+        if fitness > 0
+    ]
+    assert made.archives["rewarding"].members().tolist() == rewarded
+
+
+def test_emitters_archive_only_what_beats_all_they_archived_before() -> None:
+    made = serene(concurrent_emitters=1)
+    made.run(13)
+    known = set(made.archives["rewarding"].members().tolist())
+    batches = {i: b for b in made.run(40) for i in b.genomes.ids.tolist()}
+    new = [i for i in made.archives["rewarding"].members().tolist() if i not in known]
+    by_emitters = [i for i in new if batches[i].genomes.purpose[0] != Purpose.SEARCH]
+    assert by_emitters
+    fitness = [
+        float(batches[i].outcomes.fitness[batches[i].genomes.ids == i][0]) for i in by_emitters
+    ]
+    assert min(fitness) > 0
+
+
+def test_without_reward_it_is_novelty_search_with_two_archives() -> None:
+    def barren(genomes: Any) -> Any:
+        batch = world(genomes)
+        batch.outcomes.fitness[:] = 0
+        return batch
+
+    made = serene()
+    assert {Purpose(b.genomes.purpose[0]) for b in made.run(60, barren)} == {Purpose.SEARCH}
+    assert len(made.archives["rewarding"]) == 0
+
+
+def test_exploitation_climbs() -> None:
+    made = serene(chunk=600)
+    batches = made.run(120)
+    best = {
+        p: max(float(np.nanmax(b.outcomes.fitness)) for b in batches if b.genomes.purpose[0] == p)
+        for p in (Purpose.SEARCH, Purpose.EMITTER)
+    }
+    assert best[Purpose.EMITTER] >= best[Purpose.SEARCH]
