@@ -78,6 +78,10 @@ class Cells:
         fitness = self._records.column("fitness", ids)
         self._empty()
         order = np.lexsort((ids, -fitness))  # the fittest first, then the oldest
+        inside = self._within(descriptors)
+        self._n_outside += int((~inside).sum())
+        if self._policy == "refuse":
+            order = order[inside[order]]
         self._members.remove(ids)
         self._insert(ids[order], fitness[order], descriptors[order])
 

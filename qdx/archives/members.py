@@ -44,11 +44,13 @@ class Members:
         """Forget members.
 
         Raises:
-            QdxError: An id that is no member.
+            QdxError: An id that is no member, or one given twice.
         """
         unknown = [i for i in ids.tolist() if i not in self._ids]
-        if unknown:
-            raise QdxError(f"archive: expected ids of members to remove, got {unknown[:5]}.")
+        if unknown or len(np.unique(ids)) < len(ids):
+            raise QdxError(
+                f"archive: expected ids of members to remove, each once, got {unknown[:5] or ids}."
+            )
         self._records.release(ids)
         for id_ in ids.tolist():
             del self._ids[id_]

@@ -231,11 +231,18 @@ def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
         return None
     try:
         adapter = TypeAdapter(schema, config=None if is_dataclass(schema) else ConfigDict())
-        kept = {k: v for k, v in values.items() if k in known}
+        kept = {k: _number(v) for k, v in values.items() if k in known}
         return adapter.validate_python(kept)
     except ValidationError as error:
         problems.extend(_sentence(path, detail) for detail in error.errors())
         return None
+
+
+def _number(value: Any) -> Any:
+    """`1e5` as people write it, which YAML 1.1 reads as text."""
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
+        return float(value)
+    return value
 
 
 def _sentence(path: str, detail: ErrorDetails) -> str:

@@ -143,7 +143,7 @@ class Archive(Stateful, Protocol):
     """Who is kept. Holds ids; what belongs to an id lives in the record store."""
 
     def add(self, evaluations: Evaluations) -> Verdict:
-        """Decide on each row in order. Failed rows are refused. Called once a generation."""
+        """Decide on the rows of a batch. Failed rows and members are refused."""
         ...
 
     def remove(self, ids: Int64[Array, " R"]) -> None:
@@ -208,7 +208,7 @@ class Searcher(Stateful, Protocol):
     """Who proposes. One paper per file."""
 
     def ask(self) -> Genomes:
-        """The next batch, ids in canonical order. Repeatable until `tell` is called."""
+        """The next batch, ids in canonical order. Repeatable until an archive or `tell` is told."""
         ...
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:

@@ -18,7 +18,8 @@ def draw(seed: int, purpose: str, *key: int) -> np.random.Generator:
     Args:
         seed: Seed of the campaign.
         purpose: What the numbers are for, such as "mutation".
-        key: The id or step the draw belongs to, then the trial where there are several.
+        key: The id or step the draw belongs to, then the trial where there are several. Give each
+            purpose a fixed number of keys: trailing zeros do not count.
 
     Returns:
         A generator at the start of its own stream; equal arguments give equal numbers.

@@ -32,7 +32,7 @@ class LocalParameters:
 
     Attributes:
         threads: Worker threads; 0 for one per core.
-        shard: Genomes per shard. Part of the run's identity, unlike the number of threads.
+        shard: Genomes per shard; never derived from the number of threads.
         device: Where kernels run: cpu, cuda, cuda:1, …
     """
 
@@ -65,7 +65,9 @@ class Local:
             pending = {f for futures in self._tickets.values() for f in futures if not f.done()}
             done = [t for t, futures in self._tickets.items() if not pending & set(futures)]
             if done:
-                return {t: _gathered(self._tickets.pop(t)) for t in done}
+                return {
+                    done[0]: _gathered(self._tickets.pop(done[0]))
+                }  # one: an error loses no other
             left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
             if not wait(pending, left, FIRST_COMPLETED).done:
                 break

@@ -173,7 +173,6 @@ def test_bounds_belong_to_the_inside() -> None:
     assert archive.report() == {"size": 3, "outside": 0, "fitness_sum": 0.0}
 
 
-@pytest.mark.xfail(strict=True, reason="redescribe clips, whatever the policy")
 def test_a_move_out_of_bounds_is_refused_where_the_config_says_so() -> None:
     def away(observations: Any, failed: Any) -> Described:
         return Described(observations["final"] * np.float32(3), None, 1)
