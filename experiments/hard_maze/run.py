@@ -2,6 +2,7 @@
 
     python experiments/hard_maze/run.py            # runs, or goes on with, the campaigns; then draws
     python experiments/hard_maze/run.py --check    # compares results.json with expected.json
+    python experiments/hard_maze/run.py --expect --seeds 4 5    # writes expected.json: other seeds
 
 Every campaign is a run directory under experiments/hard_maze/runs; stop at any moment and start
 again. Writes results.json, table.md and curves.{png,svg} beside this file.
@@ -20,6 +21,7 @@ from qdx.report.picture import run_picture, save
 HERE = Path(__file__).parent
 SEARCHERS = ("novelty_search", "map_elites", "random_search")
 BUDGET = 500_000
+TOLERANCE = {"coverage": 0.05, "reward": 0.1}  # of means over two and three seeds
 MARKS = (30_000, 100_000, 200_000, 300_000, 500_000)
 
 
@@ -87,12 +89,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--budget", type=int, default=BUDGET)
     parser.add_argument("--out", type=Path, default=HERE)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--expect", action="store_true")
     options = parser.parse_args(arguments)
     if options.check:
         return check()
     paths = [run_one(s, seed, options.budget) for seed in options.seeds for s in SEARCHERS]
     runs = [StoredRun.open(path) for path in paths]
     rows = [row(run) for run in runs]
+    if options.expect:
+        expected = {"seeds": options.seeds, "tolerance": TOLERANCE, "means": means(rows)}
+        (options.out / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+        return 0
     results = {"budget": options.budget, "means": means(rows), "runs": rows}
     (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     shown = readable(table(runs))
