@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -118,18 +117,16 @@ def main(arguments: list[str]) -> int:
     results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        calm, seconds, configs = {}, {}, {}
+        calm, configs = {}, {}
         for searcher in SEARCHERS:
             configs[searcher] = config(folder, searcher, options.budget, options.task)
-            start = time.monotonic()
             qdx("run", configs[searcher], "executor.threads=1", "--out", folder / searcher)
-            seconds[searcher] = time.monotonic() - start - 2  # what starting up takes
             calm[searcher] = summary(folder / searcher)
         for i in range(options.kills):
             searcher, place = SEARCHERS[i % 2], PLACES[i // 2 % len(PLACES)]
             generations = calm[searcher]["generation"]
             while True:
-                count, delay_s = wound(rng, place, generations, max(seconds[searcher], 0.2))
+                count, delay_s = wound(rng, place, generations, calm[searcher]["wall_s"])
                 case = {
                     "searcher": searcher,
                     "place": place,
@@ -139,8 +136,8 @@ def main(arguments: list[str]) -> int:
                     "threads_after": rng.choice(THREADS),
                 }
                 result = one_kill(folder, calm[searcher], configs[searcher], case)
-                if result["killed"]:
-                    break  # a kill aimed past the end proves nothing and is aimed again
+                if result["killed"] and result["before_the_end"]:
+                    break  # a kill past the end proves nothing and is aimed again
             results.append(result)
             print(
                 f"{i + 1:3d} {'ok ' if is_right(result) else 'BAD'} {json.dumps(result)}",

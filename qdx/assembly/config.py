@@ -177,7 +177,7 @@ def _archives(raw: Any, searcher: Section | None, problems: list[str]) -> dict[s
         if not isinstance(raw, Mapping):
             problems.append(f"archives: expected a mapping of names, got {raw!r}.")
         return {}
-    defaults = resolve(row("searcher", searcher.kind).build).archives
+    defaults = searcher.parameters.archives
     for name in raw:
         if name not in defaults:
             wants = ", ".join(defaults)

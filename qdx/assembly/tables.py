@@ -28,6 +28,8 @@ class Row(NamedTuple):
 
 TASKS = {
     "hard_maze": Row("qdx.tasks.hard_maze:HardMaze"),
+    "redundant_arm": Row("qdx.tasks.redundant_arm:RedundantArm"),
+    "collect_ball": Row("qdx.tasks.collect_ball:CollectBall"),
     "point": Row("qdx.tasks.point:Point"),
 }
 OBSERVERS = {
@@ -54,6 +56,8 @@ SEARCHERS = {
     "map_elites": Row(
         "qdx.searchers.map_elites:MapElitesParameters", "qdx.searchers.map_elites:MapElites"
     ),
+    "nsga2": Row("qdx.searchers.nsga2:Nsga2Parameters", "qdx.searchers.nsga2:nsga2"),
+    "nslc": Row("qdx.searchers.nslc:NslcParameters", "qdx.searchers.nslc:nslc"),
     "serene": Row("qdx.searchers.serene:SereneParameters", "qdx.searchers.serene:Serene"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",

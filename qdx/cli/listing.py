@@ -47,7 +47,7 @@ def searchers(json: AsJson = False) -> None:
         return
     for name, (build, schema) in rows.items():
         print(f"{name:<18}{build.__doc__.splitlines()[0]}")
-        print(f"{'':<18}archives: {', '.join(f'{a} ({k})' for a, k in build.archives.items())}")
+        print(f"{'':<18}archives: {', '.join(f'{a} ({k})' for a, k in schema.archives.items())}")
         for key, value in _defaults(schema).items():
             print(f"{'':<18}{key}: {value}")
 
@@ -71,7 +71,7 @@ def _task(task: Any) -> Json:
 def _searcher(build: Any, schema: Any) -> Json:
     return {
         "summary": build.__doc__.splitlines()[0],
-        "archives": build.archives,
+        "archives": schema.archives,
         "parameters": _defaults(schema),
     }
 

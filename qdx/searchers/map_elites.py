@@ -3,8 +3,8 @@
 Mouret & Clune, "Illuminating search spaces by mapping elites", arXiv 1504.04909, 2015. An initial
 batch fills the cells; then parents are drawn uniformly from the elites, varied and offered.
 Variation is Gaussian (the SERENE baseline) or iso+line (Vassiliades & Mouret 2018). The archive is
-a grid unless the config asks for a CVT. Of equally fit individuals the first stays; the SERENE baseline lets the last
-stay, so that its elites drift where nothing is rewarded.
+a grid unless the config asks for a CVT. Of equally fit individuals the first stays; the SERENE
+baseline lets the last stay, so that its elites drift where nothing is rewarded.
 """
 
 from __future__ import annotations
@@ -45,13 +45,12 @@ class MapElitesParameters:
     iso_sigma: Annotated[float, Ge(0)] = 0.01
     line_sigma: Annotated[float, Ge(0)] = 0.2
 
+    archives: ClassVar[dict[str, str]] = {"cells": "grid"}
+
 
 @final
 class MapElites:
     """One elite per cell; every evaluation is offered."""
-
-    Parameters = MapElitesParameters
-    archives: ClassVar[dict[str, str]] = {"cells": "grid"}
 
     def __init__(self, parameters: MapElitesParameters, setting: Setting) -> None:
         """Starts with random genes until the archive holds an elite."""

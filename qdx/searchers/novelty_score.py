@@ -15,7 +15,7 @@ from qdx.core.records import Records
 
 def pool_novelty(
     pool: Int64[Array, " B"], records: Records, archives: Sequence[ArchiveView], k: int
-) -> Float64[Array, " B"]:
+) -> tuple[Float64[Array, " B"], Int64[Array, "B K"]]:
     """Mean distance to the k nearest of pool ∪ archives, the individual itself excluded.
 
     Lehman & Stanley (2011), section 3. An id that is in the pool and in an archive counts once.
@@ -27,7 +27,8 @@ def pool_novelty(
         k: Neighbours averaged; with fewer, all of them.
 
     Returns:
-        Novelty in descriptor units; -inf for failed individuals, which nobody is compared with.
+        Novelty in descriptor units, -inf for failed individuals, which nobody is compared with;
+        and the ids of those neighbours, -1 where there are fewer.
     """
     scores = np.full(len(pool), -np.inf)
     alive = ~records.column("failed", pool)
@@ -37,4 +38,6 @@ def pool_novelty(
     for archive in archives:
         nearest = merge(nearest, archive.neighbours(points, k, exclude=ids), k)
     scores[alive] = novelty(nearest[0])
-    return scores
+    neighbours = np.full((len(pool), nearest[1].shape[1]), -1, np.int64)
+    neighbours[alive] = nearest[1]
+    return scores, neighbours

@@ -13,17 +13,17 @@ Evolutionary Computation 19(2), 2011; in the (mu + lambda) form of Paolo et al.,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, NamedTuple, final
 
 import numpy as np
 from annotated_types import Ge, Gt
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from numpy import ndarray as Array
 
 from qdx.core.protocols import Describe
-from qdx.core.records import empty_ids
+from qdx.core.records import Records, empty_ids
 from qdx.core.rng import draw
 from qdx.core.types import Evaluations, Genomes, Json, State, Verdict
 from qdx.searchers.novelty_score import pool_novelty
@@ -51,21 +51,59 @@ class NoveltySearchParameters:
     additions: Annotated[int, Ge(0)] = 5
     admission: Literal["random", "novel"] = "random"
 
+    archives: ClassVar[dict[str, str]] = {"novelty": "novelty"}
+
+
+class Pool(NamedTuple):
+    """P u O at the population update.
+
+    Attributes:
+        ids: Of the individuals.
+        novelty: -inf for failed ones.
+        nearest: Ids of the k nearest of each in P u O u A, -1 for none.
+        records: What belongs to an id.
+    """
+
+    ids: Int64[Array, " B"]
+    novelty: Float64[Array, " B"]
+    nearest: Int64[Array, "B K"]
+    records: Records
+
+
+Survive = Callable[[Pool, int], Int64[Array, " n"]]
+
+
+def most_novel(pool: Pool, n: int) -> Int64[Array, " n"]:
+    """Rows of the n most novel, the older of equals."""
+    order: Array = np.lexsort((pool.ids, -pool.novelty))[:n]
+    return order
+
 
 @final
 class NoveltySearch:
     """Selects for novelty alone; reward is never looked at."""
 
-    Parameters = NoveltySearchParameters
-    archives: ClassVar[dict[str, str]] = {"novelty": "novelty"}
+    def __init__(
+        self,
+        parameters: NoveltySearchParameters,
+        setting: Setting,
+        survive: Survive = most_novel,
+    ) -> None:
+        """An empty population; the first `ask` gives its members.
 
-    def __init__(self, parameters: NoveltySearchParameters, setting: Setting) -> None:
-        """An empty population; the first `ask` gives its members."""
+        Args:
+            parameters: Of the search.
+            setting: Its world.
+            survive: The population update, which makes other searchers of this loop.
+        """
         self._p = parameters
+        self._survive = survive
         self._setting = setting
         self.next_id = setting.first_id
         self.population = empty_ids()  # P
-        self._novelty = np.zeros(0)  # of P u O, between `admit` and `tell`
+        self._pool = empty_ids()  # P u O, between `admit` and `tell`
+        self._novelty = np.zeros(0)  # of P u O
+        self._nearest = np.zeros((0, 0), np.int64)  # ids of their neighbours
 
     def ask(self) -> Genomes:
         seed, encoding = self._setting.seed, self._setting.encoding
@@ -78,18 +116,21 @@ class NoveltySearch:
         return newborn(self.next_id, encoding.clip(genes), parents=parents)
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
-        pool = np.concatenate([self.population, evaluations.genomes.ids])
-        archives = list(self._setting.archives.values())
-        self._novelty = pool_novelty(pool, self._setting.records, archives, self._p.neighbours)
+        self._pool = np.concatenate([self.population, evaluations.genomes.ids])
+        self._novelty, self._nearest = pool_novelty(
+            self._pool,
+            self._setting.records,
+            list(self._setting.archives.values()),
+            self._p.neighbours,
+        )
         if not len(self.population):  # P itself does not enter the archive
             return {"novelty": empty_ids()}
         return {"novelty": evaluations.genomes.ids[self._admitted(evaluations)]}
 
     def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
-        pool = np.concatenate([self.population, evaluations.genomes.ids])
-        alive = np.isfinite(self._novelty) | (self._novelty > 0)  # +inf: nobody to compare with
-        most_novel = np.lexsort((pool, -self._novelty))[: min(self._p.population, alive.sum())]
-        survivors = np.sort(pool[most_novel])
+        pool = Pool(self._pool, self._novelty, self._nearest, self._setting.records)
+        n = min(self._p.population, int((self._novelty > -np.inf).sum()))  # -inf: failed
+        survivors = np.sort(self._pool[self._survive(pool, n)])
         self._setting.records.hold(survivors)
         self._setting.records.release(self.population)
         self.population = survivors

@@ -32,13 +32,12 @@ class RandomSearchParameters:
     batch: Annotated[int, Ge(1)] = 100
     additions: Annotated[int, Ge(0)] = 5
 
+    archives: ClassVar[dict[str, str]] = {"novelty": "novelty"}
+
 
 @final
 class RandomSearch:
     """Learns nothing from what it sees."""
-
-    Parameters = RandomSearchParameters
-    archives: ClassVar[dict[str, str]] = {"novelty": "novelty"}
 
     def __init__(self, parameters: RandomSearchParameters, setting: Setting) -> None:
         """Its only state is the next id."""

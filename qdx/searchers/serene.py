@@ -54,12 +54,12 @@ class SereneParameters(EmitterParameters, NoveltySearchParameters):
     chunk: Annotated[int, Ge(1)] = 1000
     schedule: Kind = "alternating"
 
+    archives: ClassVar[dict[str, str]] = {"novelty": "novelty", "rewarding": "novelty"}
+
 
 @final
 class Serene:
     """Explores for novelty and exploits every reward it meets."""
-
-    archives: ClassVar[dict[str, str]] = {"novelty": "novelty", "rewarding": "novelty"}
 
     def __init__(self, parameters: SereneParameters, setting: Setting) -> None:
         """Exploring, with a whole chunk before it."""

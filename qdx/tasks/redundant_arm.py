@@ -265,11 +265,15 @@ class RedundantArm:
         return room
 
     def ceiling(self) -> Ceiling:
-        """Every cell: an upper bound."""
+        """An upper bound: the end effector may not touch the base."""
+        cells = FACTS.bins[0]
+        far_edge = np.abs((np.arange(cells) + 0.5) / cells - BASE) + 0.5 / cells
+        free = int((far_edge[:, None] + far_edge >= TOUCH).sum())
         return Ceiling(
-            1.0,
-            "upper bound: each cell holds a point outside the walls, within the arm's length 1 of "
-            "the base; what 100 steps from the spiral allow is not known",
+            free / cells**2,
+            "upper bound: cells not wholly within touch of the base; each holds the end effector "
+            "of a legal posture in the joints' range (by inverse kinematics), but the way there "
+            "from the spiral may not be legal",
         )
 
     def scenery(self) -> Scenery:

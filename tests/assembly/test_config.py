@@ -262,9 +262,10 @@ def test_what_changed_is_named_by_its_path() -> None:
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
 def test_every_searcher_is_built_with_its_archives(searcher: str) -> None:
-    parts = build(check({**SMALL, "searcher": searcher}))
+    config = check({**SMALL, "searcher": searcher})
+    parts = build(config)
     parts.executor.close()
-    assert parts.archives.keys() == type(parts.searcher).archives.keys()
+    assert parts.archives.keys() == config.searcher.parameters.archives.keys()
     assert parts.searcher.ask().genes.shape[1] == parts.policy.n_genes
 
 

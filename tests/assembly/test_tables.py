@@ -49,9 +49,9 @@ def test_tasks_are_tasks_under_their_own_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", TABLES["searcher"])
 def test_searchers_work_with_archives_of_the_table(name: str) -> None:
-    searcher = resolve(row("searcher", name).build)
-    assert searcher.archives
-    assert set(searcher.archives.values()) <= TABLES["archive"].keys()
+    parameters = resolve(row("searcher", name).parameters)
+    assert parameters.archives
+    assert set(parameters.archives.values()) <= TABLES["archive"].keys()
 
 
 def test_an_unknown_name_is_refused_with_all_that_are_known() -> None:

@@ -98,7 +98,7 @@ def bench(
     if archive == "novelty":
         archives["novelty"] = Novelty(NoveltyParameters(), records, dimension=2, seed=seed)
         archives["rewarding"] = Novelty(NoveltyParameters(), records, dimension=2, seed=seed)
-        archives = {name: archives[name] for name in searcher.archives}
+        archives = {name: archives[name] for name in parameters.archives}
     elif archive == "grid":
         archives["cells"] = grid(GridParameters(6), records, bounds=BOUNDS, seed=seed)
     else:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from qdx.assembly.tables import TASKS
+from qdx.tasks.collect_ball import CollectBall
 from qdx.tasks.hard_maze import HardMaze
 from qdx.tasks.point import Point
+from qdx.tasks.redundant_arm import RedundantArm
 from tests.conformance.task import TaskConformance
 
 
@@ -22,5 +24,17 @@ class TestPoint(TaskConformance):
         return Point()
 
 
+class TestRedundantArm(TaskConformance):
+    @pytest.fixture(params=["end", "stop"])
+    def task(self, request: pytest.FixtureRequest) -> RedundantArm:
+        return RedundantArm(request.param)
+
+
+class TestCollectBall(TaskConformance):
+    @pytest.fixture
+    def task(self) -> CollectBall:
+        return CollectBall()
+
+
 def test_no_task_of_the_tables_is_left_out() -> None:
-    assert TASKS.keys() == {"hard_maze", "point"}
+    assert TASKS.keys() == {"hard_maze", "redundant_arm", "collect_ball", "point"}

@@ -29,7 +29,7 @@ def archive_of(records: Records, ids: list[int]) -> Novelty:
 
 
 def scores(records: Records, pool: list[int], archives: Any = (), k: int = 2) -> list[float]:
-    return pool_novelty(np.array(pool), records, list(archives), k).tolist()
+    return pool_novelty(np.array(pool), records, list(archives), k)[0].tolist()
 
 
 def test_it_is_the_mean_distance_to_the_nearest_of_the_pool(records: Records) -> None:

@@ -214,3 +214,7 @@ def test_the_scenery_has_the_references_walls():
     ]
     assert np.any(inside, axis=0).all()
     assert walls.mean() == pytest.approx(4 * 0.02 * 0.2)
+
+
+def test_the_ceiling_leaves_out_the_four_cells_around_the_base():
+    assert RedundantArm().ceiling().coverage == 2496 / 2500
