@@ -67,7 +67,8 @@ WRONG_KEYS = {
     "searcher.neighbours=0": "searcher.neighbours: expected greater than or equal to 1, got 0",
     "budget=0": "budget: expected greater than or equal to 1, got 0",
     "seed=-1": "seed: expected greater than or equal to 0, got -1",
-    "task=hard_mase": "task: expected one of collect_ball, hard_maze, point, redundant_arm, got 'hard_mase'. "
+    "task=hard_mase": "task: expected one of collect_ball, hard_maze, "
+    "point, redundant_arm, got 'hard_mase'. "
     "Did you mean 'hard_maze'?",
     "searcher=novelty": "Did you mean 'novelty_search'?",
     "observer=last": "observer: expected one of",
