@@ -5,8 +5,10 @@ BIN := .venv/bin
 .PHONY: demo test fast check bench clean
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
+	@echo "installing the pinned packages, some minutes the first time"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	    --config-settings editable_mode=compat -e .
 	touch $@
 
 demo: .venv/ready   ## Novelty Search on HardMaze, 30 000 evaluations, into archives/demo

@@ -38,8 +38,8 @@ def run_one(searcher: str, seed: int, budget: int) -> Path:
 
 
 def coverage_at(run: StoredRun, evaluations: int) -> float:
-    """Coverage at the last generation that began within so many evaluations."""
-    lines = [line for line in run.snapshot.journal if line["evaluations"] <= evaluations + 200]
+    """Coverage at the last generation that ended within so many evaluations."""
+    lines = [line for line in run.snapshot.journal if line["evaluations"] <= evaluations]
     return lines[-1]["metrics"]["coverage"]
 
 

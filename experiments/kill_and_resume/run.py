@@ -88,7 +88,7 @@ def one_kill(folder: Path, calm: dict, cfg: Path, case: dict) -> dict:
         "committed_generation": at_kill["generation"],
         "before_the_end": at_kill["evaluations"] < calm["budget"],
         "redone_generations": redone,
-        "archive_size": resumed["archive_size"],
+        "archive_size": at_kill["archive_size"],
         "same_digest": resumed["digest"] == calm["digest"],
         "same_state_digest": resumed["state_digest"] == calm["state_digest"],
     }
@@ -98,6 +98,7 @@ def is_right(result: dict) -> bool:
     return (
         result["killed"]
         and result["before_the_end"]
+        and result["committed_generation"] > 0
         and 0 <= result["redone_generations"] <= INTERVAL
         and result["archive_size"] > 0
         and result["same_digest"]

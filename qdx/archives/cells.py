@@ -20,11 +20,12 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray as Array
 from ribs.archives import CVTArchive, GridArchive, k_means_centroids
+from threadpoolctl import threadpool_limits
 
 from qdx.archives.members import Members
 from qdx.archives.neighbours import Neighbours
 from qdx.archives.parameters import CvtParameters, GridParameters, Outside
-from qdx.core.errors import ConfigError
+from qdx.core.errors import ConfigError, QdxError
 from qdx.core.protocols import Describe, MemberChanges
 from qdx.core.records import Records
 from qdx.core.rng import draw
@@ -76,14 +77,16 @@ class Cells:
         ids = self._members.ids()
         descriptors = describe(ids).descriptors
         fitness = self._records.column("fitness", ids)
-        self._empty()
-        order = np.lexsort((ids, -fitness))  # the fittest first, then the oldest
-        inside = self._within(descriptors)
-        self._n_outside += int((~inside).sum())
+        kept, inside = np.isfinite(descriptors).all(axis=1), self._within(descriptors)
+        self._n_outside += int((kept & ~inside).sum())
         if self._policy == "refuse":
-            order = order[inside[order]]
+            kept &= inside
+        order = np.lexsort((ids, -fitness))  # the fittest first, then the oldest
+        order = order[kept[order]]
+        self._empty()
         self._members.remove(ids)
-        self._insert(ids[order], fitness[order], descriptors[order])
+        if len(order):
+            self._insert(ids[order], fitness[order], descriptors[order])
 
     def members(self) -> Int64[Array, " N"]:
         """Ids in cell order."""
@@ -124,6 +127,11 @@ class Cells:
 
     def load(self, ids: Int64[Array, " N"]) -> None:
         self._rebuild(ids)
+        if (self._elite >= 0).sum() != len(ids):
+            raise QdxError(
+                "archives.cells: members share cells, so the cells are not those of the run. "
+                "Resume with the library versions its manifest names."
+            )
         self._members.load(ids)
 
     def changes(self) -> MemberChanges:
@@ -204,9 +212,15 @@ def cvt(parameters: CvtParameters, records: Records, *, bounds: Bounds, seed: in
     ranges = parameters.bounds or tuple(bounds)
     check_bounds(ranges, len(bounds))
     key = int(draw(seed, "centroids").integers(2**31))
-    centroids, _ = k_means_centroids(
-        centroids=parameters.cells, ranges=ranges, samples=parameters.samples, seed=key
-    )
+    if parameters.samples < parameters.cells:
+        raise ConfigError(
+            f"archives.cells.samples: expected at least one per cell, {parameters.cells}, got "
+            f"{parameters.samples}."
+        )
+    with threadpool_limits(1):  # k-means sums in another order on another number of cores
+        centroids, _ = k_means_centroids(
+            centroids=parameters.cells, ranges=ranges, samples=parameters.samples, seed=key
+        )
     cells = CVTArchive(
         solution_dim=(), centroids=centroids, ranges=ranges, extra_fields={"id": ((), np.int64)}
     )
@@ -225,5 +239,5 @@ def check_bounds(ranges: Bounds, dimension: int) -> None:
             f"got {len(ranges)}."
         )
     for low, high in ranges:
-        if not low < high:
+        if not (np.isfinite([low, high]).all() and low < high):
             raise ConfigError(f"archives.cells.bounds: expected low < high, got ({low}, {high}).")

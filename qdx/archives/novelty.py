@@ -26,14 +26,20 @@ class Novelty:
     """Grows without bound; every admitted row that did not fail is new."""
 
     def __init__(
-        self, parameters: NoveltyParameters, records: Records, *, dimension: int, seed: int
+        self,
+        parameters: NoveltyParameters,
+        records: Records,
+        *,
+        dimension: int,
+        seed: int,
+        device: str = "cpu",
     ) -> None:
-        """An empty archive over a record store."""
+        """An empty archive over a record store; `device` is where neighbours are searched."""
         self._k = parameters.neighbours
         self._records = records
         self._seed = seed
         self._members = Members(records)
-        self._index = Neighbours(dimension, method=parameters.method)
+        self._index = Neighbours(dimension, device=device, method=parameters.method)
 
     def __len__(self) -> int:
         return len(self._members)

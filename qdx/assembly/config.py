@@ -12,6 +12,7 @@ Unknown keys, wrong types and wrong ranges are all reported at once, each with i
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
@@ -22,7 +23,7 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from qdx.assembly.sections import CampaignSection, CheckpointSection
+from qdx.assembly.sections import CampaignSection, CheckpointSection, as_file_name
 from qdx.assembly.tables import did_you_mean, resolve, row
 from qdx.core.errors import ConfigError
 from qdx.core.types import Json
@@ -83,10 +84,21 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
         ConfigError: Whatever is wrong, a line each.
     """
     raw = dict(source) if isinstance(source, Mapping) else read_yaml(Path(source))
-    name = "" if isinstance(source, Mapping) else Path(source).stem
+    name = "" if isinstance(source, Mapping) else as_file_name(Path(source).stem)
     for override in overrides:
         assign(raw, *parse_override(override))
     return check(raw, name)
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is an error rather than a riddle."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for i, key in enumerate(keys) if key in keys[:i]]
+        if twice:
+            raise yaml.YAMLError(f"the key {twice[0]!r} is given twice")
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> Json:
@@ -96,9 +108,11 @@ def read_yaml(path: Path) -> Json:
         ConfigError: No such file, or it holds no mapping.
     """
     try:
-        raw = yaml.safe_load(path.read_text())
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise ConfigError(f"config: expected a YAML file, got {path}, which is none.") from error
+        raw = yaml.load(path.read_text(), UniqueKeys)
+    except OSError as error:
+        raise ConfigError(
+            f"config: expected a YAML file, got {path}: {error.strerror or error}."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"config: {path} is not valid YAML: {reason}") from error
@@ -229,6 +243,12 @@ def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
         problems.append(f"{where}: unknown key.{did_you_mean(key, known)}")
     if any(not isinstance(k, str) for k in values):
         return None
+    odd = [k for k, v in values.items() if isinstance(v, bool) or not _is_finite(v)]
+    for key in odd:
+        where = f"{path}.{key}" if path else str(key)
+        problems.append(f"{where}: expected a finite number or a name, got {values[key]!r}.")
+    if odd:
+        return None
     try:
         adapter = TypeAdapter(schema, config=None if is_dataclass(schema) else ConfigDict())
         kept = {k: _number(v) for k, v in values.items() if k in known}
@@ -236,6 +256,13 @@ def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
     except ValidationError as error:
         problems.extend(_sentence(path, detail) for detail in error.errors())
         return None
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value, and every number in it, is no infinity and no NaN."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _number(value: Any) -> Any:
@@ -251,7 +278,10 @@ def _sentence(path: str, detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{where}: missing. Give it a value."
     if detail["type"] == "predicate_failed":
-        return f"{where}: expected letters, digits and `_ . + -`, got {detail['input']!r}."
+        return (
+            f"{where}: expected letters, digits and `_ . + -`, for it names the run's directory, "
+            f"got {detail['input']!r}."
+        )
     expected = re.sub(r"^Input should be ", "", detail["msg"])
     return f"{where}: expected {expected}, got {detail['input']!r}."
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from qdx.assembly.config import Config
 from qdx.core.types import Json
 
-LIBRARIES = ("qdx", "numpy", "scipy", "warp-lang", "ribs", "torch", "esig")
+LIBRARIES = ("qdx", "numpy", "scipy", "warp-lang", "ribs", "scikit-learn", "torch", "esig")
 EXTENSIONS = ("avx", "avx2", "fma", "avx512f", "asimd", "sve")
 
 

@@ -39,6 +39,8 @@ def build(config: Config) -> Parts:
     Raises:
         ConfigError: Parts that do not fit together.
     """
+    device = getattr(config.executor.parameters, "device", "cpu")
+    resolve("qdx.rollout.device:check_device")(device)
     task, policy, observer = build_task(config), build_policy(config), config.observer.parameters
     facts = task.facts
     n_samples = len(observer.steps(facts.horizon))
@@ -48,7 +50,13 @@ def build(config: Config) -> Parts:
     )
     records = Records()
     archives: dict[str, Any] = {
-        name: _archive(section, records, bounds=facts.bounds * n_samples, seed=config.campaign.seed)
+        name: _archive(
+            section,
+            records,
+            bounds=facts.bounds * n_samples,
+            device=device,
+            seed=config.campaign.seed,
+        )
         for name, section in config.archives.items()
     }
     setting = Setting(
@@ -117,9 +125,10 @@ def build_executor(config: Config) -> Executor:
     return executor
 
 
-def _archive(section: Any, records: Records, *, bounds: Any, seed: int) -> Archive:
-    """Cell archives need bounds, unstructured ones only the dimension."""
+def _archive(section: Any, records: Records, *, bounds: Any, device: str, seed: int) -> Archive:
+    """Cell archives need bounds; unstructured ones the dimension and where to search."""
     make = resolve(row("archive", section.kind).build)
-    shape = {"dimension": len(bounds)} if section.kind == "novelty" else {"bounds": bounds}
+    own = {"dimension": len(bounds), "device": device}
+    shape = own if section.kind == "novelty" else {"bounds": bounds}
     archive: Archive = make(section.parameters, records, seed=seed, **shape)
     return archive

@@ -11,7 +11,12 @@ from annotated_types import Ge, Interval, Predicate
 
 def is_file_name(name: str) -> bool:
     """Whether a campaign's name can name its directory: letters, digits, `_ . + -`, or empty."""
-    return re.fullmatch(r"([A-Za-z0-9_][\w.+-]*)?", name) is not None
+    return re.fullmatch(r"(\w[\w.+-]*)?", name) is not None
+
+
+def as_file_name(name: str) -> str:
+    """The nearest name that can name a directory."""
+    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".+-") or "campaign"
 
 
 @dataclass(frozen=True)

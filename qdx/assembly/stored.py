@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import final
 
@@ -71,18 +72,23 @@ class StoredRun:
         Raises:
             ConfigError: An id that the run does not hold.
         """
-        store = Records()
-        columns = self.snapshot.tables.get("records")
-        held = set(columns["id"].tolist()) if columns else set()
-        missing = [i for i in ids.tolist() if i not in held]
-        if missing or not columns:
+        store = self._store
+        missing = np.setdiff1d(ids, store.ids())
+        if len(missing) or not len(ids):
             raise ConfigError(
                 f"id: expected an individual that {self.path} still holds, got "
-                f"{missing[0] if missing else 'none'}. `qdx export` lists them."
+                f"{missing[0] if len(missing) else 'none'}. `qdx export` lists them."
             )
-        store.load(columns)
-        store.space = self.space
         return store.evaluations(ids)
+
+    @cached_property
+    def _store(self) -> Records:
+        """The rows of the commit, read once."""
+        store = Records()
+        if "records" in self.snapshot.tables:
+            store.load(self.snapshot.tables["records"])
+        store.space = self.space
+        return store
 
     @property
     def space(self) -> int:
@@ -111,17 +117,7 @@ class StoredRun:
 
     def summary(self) -> Json:
         """What `qdx inspect --json` prints."""
-        facts = build_task(self.config).facts
-        metrics, meta = self.tally().metrics(), self.snapshot.meta
-        wall_s = sum(self.seconds_by_generation().values())
-        kept = self.archive_ids()
-        truth = self.evaluations(kept).outcomes.truth if len(kept) else np.zeros((0, 1), np.float32)
-        cells = cell_index(truth, facts.bounds, facts.bins) if len(kept) else np.zeros(0, np.int64)
-        ceiling = build_task(self.config).ceiling()
-        tally = self.tally().state()
-        size = int(np.prod(facts.bins))
-        names = {goal.name: i for i, goal in enumerate(facts.goals)}
-        last = self.snapshot.journal[-1] if self.snapshot.journal else {"archives": {}}
+        meta = self.snapshot.meta
         return {
             "name": self.config.campaign.name,
             "path": str(self.path),
@@ -129,27 +125,9 @@ class StoredRun:
             "searcher": self.config.searcher.kind,
             "seed": self.config.campaign.seed,
             "status": meta.get("status", "created"),
-            "generation": metrics["generation"],
-            "evaluations": metrics["evaluations"],
             "budget": self.config.campaign.budget,
-            "archive_size": len(kept),
-            "archives": last["archives"],
-            "rewarding_size": len(self.archive_ids("rewarding"))
-            if "rewarding" in self.config.archives
-            else 0,
-            "coverage": metrics["coverage"],
-            "coverage_all": metrics["coverage_all"],
-            "coverage_archive": len(np.unique(cells[cells >= 0])) / size,
-            "coverage_ceiling": ceiling.coverage if ceiling else None,
-            "uniformity": uniformity(tally.arrays["visits"]),
-            "qd_score": metrics["qd_score"],
-            "best_fitness": metrics["best_fitness"],
-            "best_by_area": {name: metrics["best_by_area"][i] for name, i in names.items()},
-            "rewarded": {name: metrics["rewarded"][i] for name, i in names.items()},
-            "failed": metrics["failed"],
-            "truth_outside": metrics["truth_outside"],
-            "wall_s": round(wall_s, 3),
-            "evaluations_per_s": round(metrics["evaluations"] / wall_s, 1) if wall_s else None,
+            **self._found(),
+            **self._archived(),
             "space_version": self.space,
             "device": meta.get("environment", {}).get("device"),
             "versions": meta.get("environment", {}).get("versions", {}),
@@ -157,6 +135,40 @@ class StoredRun:
             "skipped": self.snapshot.skipped,
             "digest": self.digest(),
             "state_digest": self.state_digest(),
+        }
+
+    def _found(self) -> Json:
+        """What all evaluations have shown, and how fast."""
+        tally, task = self.tally(), build_task(self.config)
+        metrics, ceiling = tally.metrics(), task.ceiling()
+        best, rewarded = metrics.pop("best_by_area"), metrics.pop("rewarded")
+        goals = [goal.name for goal in task.facts.goals]
+        wall_s = sum(self.seconds_by_generation().values())
+        return {
+            **metrics,
+            "coverage_ceiling": ceiling.coverage if ceiling else None,
+            "uniformity": uniformity(tally.state().arrays["visits"]),
+            "best_by_area": dict(zip(goals, best, strict=True)),
+            "rewarded": dict(zip(goals, rewarded, strict=True)),
+            "wall_s": round(wall_s, 3),
+            "evaluations_per_s": round(metrics["evaluations"] / wall_s, 1) if wall_s else None,
+        }
+
+    def _archived(self) -> Json:
+        """What is kept."""
+        facts, ids = build_task(self.config).facts, self.archive_ids()
+        covered = 0
+        if len(ids):
+            truth = self.evaluations(ids).outcomes.truth
+            cells = cell_index(truth, facts.bounds, facts.bins)
+            covered = len(np.unique(cells[cells >= 0]))
+        last = self.snapshot.journal[-1] if self.snapshot.journal else {"archives": {}}
+        rewarding = "rewarding" in self.config.archives
+        return {
+            "archive_size": len(ids),
+            "archives": last["archives"],
+            "rewarding_size": len(self.archive_ids("rewarding")) if rewarding else 0,
+            "coverage_archive": covered / int(np.prod(facts.bins)),
         }
 
     def seconds_by_generation(self) -> dict[int, float]:

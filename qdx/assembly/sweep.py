@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from qdx.assembly.config import Config, assign, check, parse_override, read_yaml
+from qdx.assembly.sections import as_file_name
 from qdx.core.errors import ConfigError
 
 
@@ -39,7 +39,9 @@ def grid(path: Path, keys: Sequence[str]) -> list[GridPoint]:
             for (key, choices), value in zip(axes, values, strict=True)
             if key != ["seed"] and len(choices) > 1
         ]
-        raw["name"] = "-".join([str(raw.get("name") or path.stem), *map(_as_name, told)])
+        raw["name"] = "-".join(
+            [str(raw.get("name") or as_file_name(path.stem)), *map(as_file_name, told)]
+        )
         config = check(raw)
         points.append(GridPoint(f"{config.campaign.name}-{config.campaign.seed}", config))
     if len({point.label for point in points}) < len(points):
@@ -64,11 +66,6 @@ def write(folder: Path, points: Sequence[GridPoint]) -> list[Path]:
     for file, point in zip(files, points, strict=True):
         file.write_text(point.config.text())
     return files
-
-
-def _as_name(value: str) -> str:
-    """A value as part of a file name."""
-    return re.sub(r"[^\w.+-]+", "_", value)
 
 
 def _axis(text: str) -> tuple[list[str], list[object]]:

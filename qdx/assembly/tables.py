@@ -106,7 +106,7 @@ def resolve(path: str) -> Any:
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # an installed package may raise anything
         raise ConfigError(
             f"{path}: cannot be loaded ({error}). Mend or remove its package."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from qdx.assembly.stored import StoredRun, with_overrides
 from qdx.campaign import loop
 from qdx.campaign.stopwatch import Stopwatch
 from qdx.core.errors import InterruptedRun, RolloutError
-from qdx.core.types import Described, Evaluations, Json, Outcomes, Record, State, Status, Verdict
+from qdx.core.types import Evaluations, Json, Outcomes, Record, State, Status, Verdict
 from qdx.storage import Delta, RunDirectory, Snapshot
 
 SHOWN_FAILURES = 5  # failed rows a journal line names
@@ -72,7 +73,13 @@ class Campaign:
         directory, snapshot = RunDirectory.open(path)
         campaign = cls.__new__(cls)
         campaign._begin(parts, directory, overrides=kept)
-        campaign._restore(snapshot)
+        try:
+            campaign._restore(snapshot)
+            if overrides:  # remembered even if this process dies before its next commit
+                campaign.commit("running")
+        except BaseException:
+            campaign.close()
+            raise
         campaign.skipped = snapshot.skipped
         began = snapshot.meta.get("environment")
         campaign.moved = differences(began, environment(config)) if began else []
@@ -124,6 +131,7 @@ class Campaign:
         try:
             loop.run(self)
         except InterruptedRun as error:
+            self._is_stopping = False
             self.commit("interrupted")
             raise InterruptedRun(self._where("interrupted")) from error
         except RolloutError as error:
@@ -146,8 +154,10 @@ class Campaign:
 
     def close(self) -> None:
         """Let workers and directory go; what was not committed is forgotten."""
-        self.executor.close()
-        self._directory.close()
+        try:
+            self.executor.close()
+        finally:
+            self._directory.close()
 
     def is_finished(self) -> bool:
         """Whether the budget is spent."""
@@ -185,8 +195,8 @@ class Campaign:
         self.descriptor.learn(self.records.evaluations(lesson).outcomes.observations)
         self.records.redescribe(self.descriptor.describe)
         for archive in self.archives.values():
-            archive.redescribe(self._describe)
-        self.searcher.redescribe(self._describe)
+            archive.redescribe(self.records.described)
+        self.searcher.redescribe(self.records.described)
 
     def record(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> Record:
         """The journal line of a generation."""
@@ -207,7 +217,7 @@ class Campaign:
                 {"id": int(i), "reason": str(r)}
                 for i, r in zip(ids[:SHOWN_FAILURES], reasons[:SHOWN_FAILURES], strict=True)
             ],
-            space=evaluations.described.space,
+            space=self.records.space,
         )
 
     def journal(self, record: Record) -> None:
@@ -230,16 +240,12 @@ class Campaign:
         self._committed_generation = self.tally.generation
         self._committed_at = time.monotonic()
 
-    def _describe(self, ids: Int64[Array, " B"]) -> Described:
-        described: Described = self.records.evaluations(ids).described
-        return described
-
     def _states(self) -> dict[str, State]:
         return {
             "searcher": self.searcher.state(),
             "descriptor": self.descriptor.state(),
             "tally": self.tally.state(),
-            "records": State({}, {"space": self.records.space}),
+            "records": self.records.state(),
             **{f"archives/{name}": a.state() for name, a in self.archives.items()},
         }
 
@@ -247,7 +253,7 @@ class Campaign:
         if not snapshot.commit:
             return
         self.records.load(snapshot.tables["records"])
-        self.records.space = snapshot.states["records"].json["space"]
+        self.records.restore(snapshot.states["records"])
         for name, archive in self.archives.items():
             archive.load(snapshot.tables[f"archives/{name}"]["id"])
             archive.restore(snapshot.states[f"archives/{name}"])
@@ -267,7 +273,7 @@ class Campaign:
     def _where(self, what: str) -> str:
         return (
             f"{self.path}: {what} after {self.tally.evaluations} evaluations, which are safe. "
-            f"Go on with: qdx resume {self.path}"
+            f"Go on with: qdx resume {shlex.quote(str(self.path))}"
         )
 
 

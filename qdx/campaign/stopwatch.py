@@ -33,6 +33,11 @@ class _Timed:
     def __init__(self, part: Any, room: str, seconds: defaultdict[str, float]) -> None:
         self._part, self._room, self._sums = part, room, seconds
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in ("_part", "_room", "_sums"):
+            raise AttributeError(f"{self._room}.{name}: set it on the part, not on its stopwatch")
+        super().__setattr__(name, value)
+
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._part, name)
         if not callable(attribute):

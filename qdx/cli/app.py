@@ -65,4 +65,7 @@ def call(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `qdx tasks | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"qdx: {error.filename or 'the system'}: {error.strerror or error}.", file=sys.stderr)
+        return 5
     return 0

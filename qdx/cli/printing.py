@@ -44,7 +44,12 @@ def picture(run: StoredRun) -> None:
     except ConfigError as error:  # a task whose measures are not two
         print(f"{'no picture':<14}{error}")
         return
-    for file in save(figure, run.path / "media" / "run"):
+    try:
+        files = save(figure, run.path / "media" / "run")
+    except OSError as error:  # the run is safe, and what it found has been said
+        print(f"{'no picture':<14}{error.filename}: {error.strerror}")
+        return
+    for file in files:
         print(f"{'picture':<14}{file}")
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from qdx.cli import printing
@@ -82,7 +83,8 @@ def replay(
     task = build_task(run.config)
     files, problem = [], ""
     try:
-        figure = trajectory_picture(task, again.path, title)
+        steps = np.arange(len(again.path))
+        figure = trajectory_picture(task, again.path, title, steps=steps)
         files = save(figure, run.path / "media" / f"{chosen}")
     except ConfigError as error:  # a task whose measures are not two
         problem = str(error)
@@ -114,9 +116,16 @@ def compare(
     from qdx.report.compare import curves, readable, records, table
     from qdx.report.picture import save
 
-    runs = [StoredRun.open(d) for d in directories]
+    paths = list(dict.fromkeys(d.resolve() for d in directories))
+    given = [p for p in paths if (p / "config.yaml").exists() or not p.is_dir()]
+    for path in paths:
+        if given and path not in given:
+            printing.warn(f"passed over: {path} is no run directory.")
+    runs = [StoredRun.open(p) for p in given or paths]
+    if len({run.snapshot.meta.get("evaluations", 0) // 1000 for run in runs}) > 1:
+        printing.warn("the runs differ in length; a mean over them mixes early and late.")
     rows = table(runs)
-    files = save(curves(runs), out)
+    files = save(curves(runs), out.with_suffix("") if out.suffix in (".png", ".svg") else out)
     if json:
         printing.as_json({"rows": records(rows), "files": [str(f) for f in files]})
         return

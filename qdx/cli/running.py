@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,6 +44,9 @@ def resume(
             printing.warn(f"passed over: {sentence}")
         for difference in campaign.moved:
             printing.warn(f"not where the run began, bits may differ: {difference}")
+        if campaign.is_finished():
+            budget = campaign.config.campaign.budget
+            print(f"finished already, at a budget of {budget}; budget=N goes further")
         conduct(campaign)
 
 
@@ -63,7 +67,7 @@ def conduct(campaign: Campaign) -> None:
     except KeyboardInterrupt as error:
         raise InterruptedRun(
             f"{campaign.path}: stopped at once; the last commit stands. "
-            f"Go on with: qdx resume {campaign.path}"
+            f"Go on with: qdx resume {shlex.quote(str(campaign.path))}"
         ) from error
     finally:
         for number, handler in before.items():

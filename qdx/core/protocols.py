@@ -116,6 +116,10 @@ class Executor(Protocol):
         """
         ...
 
+    def cancel(self, ticket: int) -> None:
+        """Forget a batch: it is never collected. What has started may run to its end."""
+        ...
+
     def close(self) -> None:
         """Release the workers. Called once, also after errors."""
         ...

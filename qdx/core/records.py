@@ -8,14 +8,14 @@ commit is known (`changes`), so that storing costs what is new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple, final
 
 import numpy as np
 from jaxtyping import Float32, Int64
 from numpy import ndarray as Array
 
-from qdx.core.types import Described, Evaluations, Genomes, Outcomes
+from qdx.core.types import Described, Evaluations, Genomes, Outcomes, State
 
 Columns = dict[str, Any]
 OBSERVATION = "observation/"
@@ -117,6 +117,12 @@ class Records:
         """The descriptors of some rows, in the present space."""
         return self.column("descriptor", ids)
 
+    def described(self, ids: Int64[Array, " R"]) -> Described:
+        """The descriptors of some rows, and their surprise where there is one."""
+        rows = self.rows(ids)
+        surprise = self._columns["surprise"][rows] if "surprise" in self._columns else None
+        return Described(self._columns["descriptor"][rows], surprise, self.space)
+
     def evaluations(self, ids: Int64[Array, " R"]) -> Evaluations:
         """Whole rows."""
         rows = self.rows(ids)
@@ -142,6 +148,14 @@ class Records:
             self._columns[name] = moved
         self._gone.clear()
         self._reset, self.space = True, described.space
+
+    def state(self) -> State:
+        """What belongs to no row: the version of the behaviour space."""
+        return State({}, {"space": self.space})
+
+    def restore(self, state: State) -> None:
+        """The inverse of `state`."""
+        self.space = state.json["space"]
 
     def changes(self) -> Changes:
         """What is new since `committed` was last called."""
@@ -235,8 +249,3 @@ def evaluations_of(columns: Columns, space: int) -> Evaluations:
 def empty_ids() -> Int64[Array, " 0"]:
     """No ids."""
     return np.zeros(0, np.int64)
-
-
-def as_ids(values: Iterable[int]) -> Int64[Array, " R"]:
-    """Ids from anything that yields integers."""
-    return np.fromiter(values, np.int64)

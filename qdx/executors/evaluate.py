@@ -24,6 +24,7 @@ def evaluate(
     finished: dict[int, Outcomes] = {}
     while ticket not in finished:
         if stopping():
+            executor.cancel(ticket)
             raise InterruptedRun("asked to stop")
         finished |= executor.collect(POLL_S)
     return finished[ticket]

@@ -73,5 +73,9 @@ class Local:
                 break
         return {}
 
+    def cancel(self, ticket: int) -> None:
+        for shard in self._tickets.pop(ticket, []):
+            shard.cancel()
+
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

@@ -47,7 +47,7 @@ class Checkpoints:
                 f"observer.samples: expected at most the {horizon} steps of an episode, got "
                 f"{self.samples}."
             )
-        return np.linspace(0, horizon, self.samples + 1).astype(np.int64)[1:]
+        return horizon * np.arange(1, self.samples + 1) // self.samples
 
     def observations(self, samples: Float32[Array, "B S M"]) -> Observations:
         return {"checkpoints": samples}

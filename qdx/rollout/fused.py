@@ -59,7 +59,8 @@ class FusedRollout:
         return self._outcomes(ends, invalid)
 
     def _outcomes(self, ends: "Ends", invalid: Bool[Array, " B"]) -> Outcomes:
-        diverged = ~(np.isfinite(ends.truth).all(axis=1) & np.isfinite(ends.fitness))
+        finite = np.isfinite(ends.truth).all(axis=1) & np.isfinite(ends.samples).all(axis=(1, 2))
+        diverged = ~(finite & np.isfinite(ends.fitness))
         failed = invalid | diverged
         fitness = np.where(failed, np.float32(np.nan), ends.fitness)
         return Outcomes(

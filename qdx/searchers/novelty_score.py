@@ -31,7 +31,7 @@ def pool_novelty(
         and the ids of those neighbours, -1 where there are fewer.
     """
     scores = np.full(len(pool), -np.inf)
-    alive = ~records.column("failed", pool)
+    alive = ~records.column("failed", pool) & np.isfinite(records.descriptors(pool)).all(axis=1)
     ids = pool[alive]
     points = records.descriptors(ids)
     nearest = among(ids, points, k)

@@ -99,11 +99,15 @@ class Lease:
         """
         found = _read(self._path)
         if found is None or found[0].token != self._holder.token:
-            who = _describe(found[0]) if found else "nobody"
+            if not found:
+                raise LockedRunError(
+                    f"{self._path}: expected the lock of this process (pid {self._holder.pid}), "
+                    "found none: it was removed. The last commit stands; resume the run."
+                )
             raise LockedRunError(
                 f"{self._path}: expected this process (pid {self._holder.pid}) to hold the lock, "
-                f"found {who}. It gave no sign of life for {STALE_S:.0f} s and lost the run; end "
-                "it, the other one goes on."
+                f"found {_describe(found[0])}. It gave no sign of life for {STALE_S:.0f} s and "
+                "lost the run; end it, the other one goes on."
             )
 
     def release(self) -> None:

@@ -25,7 +25,6 @@ from numpy import ndarray as Array
 from qdx.tasks import raster
 
 BEAM_RANGE = 100.0  # world units
-ROBOT_RADIUS = 10.0  # world units; the original's XML calls it a diameter
 AXLE = 20.0  # distance of the wheels, world units
 MAX_WHEEL_STEP = 4.0  # world units per step
 REACH = 35  # pixels: no beam end lies further than ceil(100 / 3) + 1 from its start pixel

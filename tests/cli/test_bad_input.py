@@ -67,9 +67,10 @@ WRONG_KEYS = {
     "searcher.neighbours=0": "searcher.neighbours: expected greater than or equal to 1, got 0",
     "budget=0": "budget: expected greater than or equal to 1, got 0",
     "seed=-1": "seed: expected greater than or equal to 0, got -1",
-    "task=hard_mase": "task: expected one of collect_ball, hard_maze, "
-    "point, redundant_arm, got 'hard_mase'. "
-    "Did you mean 'hard_maze'?",
+    "task=hard_mase": "got 'hard_mase'. Did you mean 'hard_maze'?",
+    "searcher.sigma=.inf": "searcher.sigma: expected a finite number or a name, got inf",
+    "budget=true": "budget: expected a finite number or a name, got True",
+    "name=a/b": "name: expected letters, digits and `_ . + -`",
     "searcher=novelty": "Did you mean 'novelty_search'?",
     "observer=last": "observer: expected one of",
     "archives.cells=grid": "archives.cells: unknown name; novelty_search works with: novelty.",
@@ -90,7 +91,12 @@ def test_a_wrong_key_gets_one_line_and_exit_code_2(folder, capsys, override, mes
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("budget: [", "is not valid YAML"), ("- a\n", "expected a mapping of keys"), ("", "got None")],
+    [
+        ("budget: 1\nbudget: 2\n", "the key 'budget' is given twice"),
+        ("budget: [", "is not valid YAML"),
+        ("- a\n", "expected a mapping of keys"),
+        ("", "got None"),
+    ],
 )
 def test_a_broken_config_file_gets_one_line(folder, capsys, text, message):
     (folder / "bad.yaml").write_text(text)

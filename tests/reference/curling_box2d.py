@@ -109,6 +109,12 @@ def act(layers: list[tuple[np.ndarray, float]], sight: np.ndarray) -> np.ndarray
     return sight
 
 
+def act_all(genome: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """(T, 2) actions of a genome (94,) on observations (T, 6)."""
+    layers = controller(np.asarray(genome, np.float64))
+    return np.stack([act(layers, sight) for sight in np.asarray(path, np.float64)])
+
+
 def rollout(genome: np.ndarray, steps: int = HORIZON) -> np.ndarray:
     """(steps + 1, 6) observations before the first step and after each, of one genome (94,)."""
     scene, layers = Scene(), controller(np.asarray(genome, np.float64))
