@@ -5,9 +5,15 @@ import platform
 import sys
 import time
 
-from benchmarks import commits, generation, novelty, rollout
+from benchmarks import commits, curling, generation, novelty, rollout
 
-TABLES = {"rollout": rollout, "generation": generation, "novelty": novelty, "commits": commits}
+TABLES = {
+    "rollout": rollout,
+    "generation": generation,
+    "novelty": novelty,
+    "commits": commits,
+    "curling": curling,
+}
 
 
 def main(names: list[str]) -> int:

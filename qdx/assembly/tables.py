@@ -28,6 +28,7 @@ class Row(NamedTuple):
 
 TASKS = {
     "hard_maze": Row("qdx.tasks.hard_maze:HardMaze"),
+    "curling": Row("qdx.tasks.curling:Curling"),
     "redundant_arm": Row("qdx.tasks.redundant_arm:RedundantArm"),
     "collect_ball": Row("qdx.tasks.collect_ball:CollectBall"),
     "point": Row("qdx.tasks.point:Point"),

@@ -170,6 +170,7 @@ def test_two_runs_do_not_share_a_directory(tmp_path):
     assert digests(tmp_path / "run") == before
 
 
+@pytest.mark.slow
 def test_serene_resumes_from_bootstrap_exploitation_and_hand_over(tmp_path):
     raw = config(
         {"kind": "serene", "chunk": 150, "population": 40, "concurrent_emitters": 2},

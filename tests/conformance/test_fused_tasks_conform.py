@@ -6,6 +6,7 @@ import pytest
 
 from qdx.assembly.tables import TASKS
 from qdx.tasks.collect_ball import CollectBall
+from qdx.tasks.curling import Curling
 from qdx.tasks.hard_maze import HardMaze
 from qdx.tasks.point import Point
 from qdx.tasks.redundant_arm import RedundantArm
@@ -30,6 +31,12 @@ class TestRedundantArm(TaskConformance):
         return RedundantArm(request.param)
 
 
+class TestCurling(TaskConformance):
+    @pytest.fixture
+    def task(self) -> Curling:
+        return Curling()
+
+
 class TestCollectBall(TaskConformance):
     @pytest.fixture
     def task(self) -> CollectBall:
@@ -37,4 +44,4 @@ class TestCollectBall(TaskConformance):
 
 
 def test_no_task_of_the_tables_is_left_out() -> None:
-    assert TASKS.keys() == {"hard_maze", "redundant_arm", "collect_ball", "point"}
+    assert TASKS.keys() == {"hard_maze", "curling", "redundant_arm", "collect_ball", "point"}

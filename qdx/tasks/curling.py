@@ -1,0 +1,168 @@
+"""Curling: a two-link arm pushes a ball over a table; rewarded for where the ball ends.
+
+Paolo, Coninx, Doncieux & Laflaquière, "Sparse reward exploration via novelty search and emitters",
+GECCO 2021; scene and constants of the released environment (SERENE; the engine is the author's
+billiard on Box2D 2.3). Table frame: the origin at the centre, ±1.5 m. The motors are velocity
+controlled; reward comes at the last step only. Physics: `table_step` and `table_impact`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import warp as wp
+
+from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
+from qdx.tasks.fused import Reward
+from qdx.tasks.table_bodies import Table
+from qdx.tasks.table_impact import solve_impacts
+from qdx.tasks.table_moments import Starts, start_of
+from qdx.tasks.table_step import solve_step
+
+START = (-0.5, 0.2)  # m, table frame
+GOALS = (((0.8, 0.8), 0.4), ((0.8, -0.8), 0.2))  # centre and radius, m, table frame
+HALF_RANGE = 1.35  # m; the coverage grid of the paper
+HALF_TABLE = 1.5  # m
+
+FACTS = TaskFacts(
+    name="curling",
+    summary="A two-link arm pushes a ball over a walled table; rewarded for where the ball ends.",
+    observation=(
+        "ball x",
+        "ball y",
+        "joint 0 angle",
+        "joint 1 angle",
+        "joint 0 speed",
+        "joint 1 speed",
+    ),
+    action=("joint 0 speed", "joint 1 speed"),
+    horizon=500,
+    measures=("ball x", "ball y"),
+    bounds=((-HALF_RANGE, HALF_RANGE), (-HALF_RANGE, HALF_RANGE)),
+    bins=(50, 50),
+    goals=tuple(
+        Goal(name, centre, radius)
+        for name, (centre, radius) in zip(("large goal", "small goal"), GOALS, strict=True)
+    ),
+    hidden=(5, 3),
+    source="Paolo et al. 2021",
+)
+
+Sight = wp.types.vector(6, wp.float32)
+
+
+@wp.struct
+class Goals:
+    """Centre and radius of the two goals, table frame."""
+
+    centre_0: wp.vec2
+    centre_1: wp.vec2
+    radius_0: wp.float32
+    radius_1: wp.float32
+
+
+@wp.struct
+class CurlingState:
+    """The table; an episode ends early where the ball leaves it."""
+
+    table: Table
+    done: wp.int32
+
+
+@wp.func
+def reset(world: Goals, seed: wp.int32) -> CurlingState:
+    """The same start for every episode: the arm straight up, all at rest."""
+    state = CurlingState()
+    state.table.link_0.c = wp.vec2(1.5, 0.5)
+    state.table.link_0.q = wp.vec2(1.0, 0.0)
+    state.table.link_1.c = wp.vec2(1.5, 1.4)
+    state.table.link_1.q = wp.vec2(1.0, 0.0)
+    state.table.ball.c = wp.vec2(1.0, 1.7)
+    return state
+
+
+@wp.func
+def observe(world: Goals, state: CurlingState) -> Sight:
+    """Ball in the table frame (m), joint angles (rad), joint speeds (rad/s), unscaled."""
+    t = state.table
+    return Sight(
+        t.ball.c[0] - HALF_TABLE,
+        t.ball.c[1] - HALF_TABLE,
+        t.link_0.a,
+        t.link_1.a - t.link_0.a,
+        t.link_0.w,
+        t.link_1.w - t.link_0.w,
+    )
+
+
+@wp.func
+def step(world: Goals, state: CurlingState, action: wp.vec2) -> CurlingState:
+    """Motor speeds of -1 to 1 rad/s for 1/60 s."""
+    before = state.table
+    starts = Starts()
+    starts.link_0 = start_of(before.link_0)
+    starts.link_1 = start_of(before.link_1)
+    starts.ball = start_of(before.ball)
+    pivot = wp.clamp(action[0], -1.0, 1.0)
+    elbow = wp.clamp(action[1], -1.0, 1.0)
+    state.table = solve_impacts(solve_step(before, pivot, elbow), starts)
+    x = wp.abs(state.table.ball.c[0] - HALF_TABLE)
+    y = wp.abs(state.table.ball.c[1] - HALF_TABLE)
+    state.done = wp.where(wp.max(x, y) > HALF_TABLE, 1, 0)
+    return state
+
+
+@wp.func
+def measure(world: Goals, state: CurlingState) -> wp.vec2:
+    """The ball, table frame."""
+    return wp.vec2(state.table.ball.c[0] - HALF_TABLE, state.table.ball.c[1] - HALF_TABLE)
+
+
+@wp.func
+def finish(world: Goals, state: CurlingState) -> Reward:
+    """(r - d) / r inside a goal; nothing for a ball that left the table."""
+    position = measure(world, state)
+    reward = Reward()
+    reward.area = wp.int32(-1)
+    d0 = wp.length(position - world.centre_0)
+    d1 = wp.length(position - world.centre_1)
+    if d0 <= world.radius_0 and state.done == 0:
+        reward.fitness = (world.radius_0 - d0) / world.radius_0
+        reward.area = wp.int32(0)
+    if d1 <= world.radius_1 and state.done == 0:
+        reward.fitness = (world.radius_1 - d1) / world.radius_1
+        reward.area = wp.int32(1)
+    return reward
+
+
+@dataclass(frozen=True)
+class Curling:
+    """The task; it has no parameters."""
+
+    World = Goals
+    State = CurlingState
+    reset = staticmethod(reset)
+    observe = staticmethod(observe)
+    step = staticmethod(step)
+    measure = staticmethod(measure)
+    finish = staticmethod(finish)
+
+    @property
+    def facts(self) -> TaskFacts:
+        return FACTS
+
+    def world(self, device: str) -> Any:
+        goals = Goals()
+        goals.centre_0 = wp.vec2(*GOALS[0][0])
+        goals.centre_1 = wp.vec2(*GOALS[1][0])
+        goals.radius_0 = GOALS[0][1]
+        goals.radius_1 = GOALS[1][1]
+        return goals
+
+    def ceiling(self) -> Ceiling | None:
+        """None: which cells the arm can send the ball to, and leave it in, is not known."""
+        return None
+
+    def scenery(self) -> Scenery:
+        return Scenery(None, START)
