@@ -5,6 +5,7 @@ Run: `python -m benchmarks rollout`.
 
 import subprocess
 import sys
+from statistics import median
 
 import numpy as np
 
@@ -65,13 +66,21 @@ def one_core() -> list[str]:
 
 
 def threads() -> list[str]:
-    """Two threads and one in turn, on all cores."""
+    """Two threads and one in turn, on all cores, the best round of each.
+
+    The second core of a shared machine is often lent to others for a moment; the best round is the
+    one in which it was not. The median tells how often it was.
+    """
     open_warp()
-    seconds = side_by_side({"one": hard_maze(1), "two": hard_maze(2)}, 3 * ROUNDS)
-    return [
-        f"two threads beside one             {seconds['one'] / seconds['two']:6.2f}x"
-        f"   ({BATCH * STEPS / seconds['two'] / 1e6:.2f} M; wanted 1.8x)"
-    ]
+    contestants, lines = {"one": hard_maze(1), "two": hard_maze(2)}, []
+    for name, take in (("best", min), ("median", median)):
+        s = side_by_side(contestants, 6 * ROUNDS, take=take)
+        rate = BATCH * STEPS / s["two"] / 1e6
+        lines.append(
+            f"two threads beside one, {name:6s}     {s['one'] / s['two']:6.2f}x"
+            f"   ({rate:.2f} M; wanted 1.8x)"
+        )
+    return lines
 
 
 def table() -> list[str]:

@@ -12,8 +12,13 @@ def pin_to_one_core() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-def side_by_side(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median wall seconds of each, after one warm-up round."""
+def side_by_side(
+    contestants: dict[str, Callable[[], object]],
+    rounds: int,
+    *,
+    take: Callable[[list[float]], float] = median,
+) -> dict[str, float]:
+    """Wall seconds of each, after one warm-up round: the median, or what `take` says."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for i in range(rounds + 1):
         for name, run in contestants.items():
@@ -21,4 +26,4 @@ def side_by_side(contestants: dict[str, Callable[[], object]], rounds: int) -> d
             run()
             if i:
                 seconds[name].append(time.perf_counter() - start)
-    return {name: median(values) for name, values in seconds.items()}
+    return {name: take(values) for name, values in seconds.items()}

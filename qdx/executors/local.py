@@ -37,7 +37,7 @@ class LocalParameters:
     """
 
     threads: Annotated[int, Ge(0)] = 0
-    shard: Annotated[int, Ge(1)] = 20
+    shard: Annotated[int, Ge(1)] = 25
     device: str = "cpu"
 
 

@@ -15,6 +15,8 @@ import warp as wp
 from jaxtyping import Float32
 from numpy import ndarray as Array
 
+from qdx.policies.placing import on_device
+
 CPU_LANES = 8  # float32 lanes of an AVX register: rows padded to it become vector instructions
 
 
@@ -145,8 +147,8 @@ def _program(shape: Mlp, lanes: int) -> "Program":
     def load(genes: Float32[Array, "B G"], device: str) -> Any:
         *inner, outer = [_rows(w, b, lanes) for w, b in shape.matrices(genes)]
         body = Body()
-        body.inner = wp.array(np.concatenate(inner, axis=1), dtype=Inner, device=device)
-        body.outer = wp.array(outer, dtype=Outer, device=device)
+        body.inner = on_device(np.concatenate(inner, axis=1), Inner, device)
+        body.outer = on_device(outer, Outer, device)
         return body
 
     return Program(Body, act, load)

@@ -20,6 +20,7 @@ from qdx.core.errors import ShapeError
 from qdx.core.protocols import Observer
 from qdx.core.types import Genomes, Outcomes
 from qdx.policies.mlp import Mlp, Program
+from qdx.policies.placing import on_device
 from qdx.rollout.device import check_device
 from qdx.tasks.fused import FusedTask
 
@@ -106,7 +107,7 @@ def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"]) -> Ends:
     steps = rollout.observer.steps(program.horizon).astype(np.int32)
     n, n_measures, device = len(genes), program.n_measures, rollout.device
     results = EpisodeResults()
-    results.sample_at = wp.array(steps, dtype=wp.int32, device=device)
+    results.sample_at = on_device(steps, wp.int32, device)
     results.samples = wp.empty((n, len(steps), n_measures), dtype=wp.float32, device=device)
     results.truth = wp.empty((n, n_measures), dtype=wp.float32, device=device)
     results.fitness = wp.empty(n, dtype=wp.float32, device=device)

@@ -31,9 +31,10 @@ def pool_novelty(
         and the ids of those neighbours, -1 where there are fewer.
     """
     scores = np.full(len(pool), -np.inf)
-    alive = ~records.column("failed", pool) & np.isfinite(records.descriptors(pool)).all(axis=1)
+    descriptors = records.descriptors(pool)
+    alive = np.isfinite(descriptors).all(axis=1)  # NaN where failed
     ids = pool[alive]
-    points = records.descriptors(ids)
+    points = descriptors[alive]
     nearest = among(ids, points, k)
     for archive in archives:
         nearest = merge(nearest, archive.neighbours(points, k, exclude=ids), k)
