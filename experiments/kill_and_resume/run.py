@@ -137,8 +137,8 @@ def main(arguments: list[str]) -> int:
                     "threads_after": rng.choice(THREADS),
                 }
                 result = one_kill(folder, calm[searcher], configs[searcher], case)
-                if result["killed"] and result["before_the_end"]:
-                    break  # a kill past the end proves nothing and is aimed again
+                if result["killed"] and result["before_the_end"] and result["archive_size"]:
+                    break  # a kill past the end, or of an empty archive, proves nothing: aim again
             results.append(result)
             print(
                 f"{i + 1:3d} {'ok ' if is_right(result) else 'BAD'} {json.dumps(result)}",

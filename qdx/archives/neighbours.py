@@ -156,10 +156,7 @@ class Neighbours:
         distances, ids = (np.concatenate(column) for column in zip(*passes, strict=True))
         if exclude is None:
             return distances, ids
-        itself = ids == exclude[:, None]
-        order = np.argsort(itself, axis=1, kind="stable")[:, :shown]  # itself goes last
-        distances[itself], ids[itself] = np.inf, -1
-        return np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
+        return _without(exclude, distances, ids, shown)
 
     def _plant(self, n_queries: int) -> None:
         """Builds the tree once scans outside it have cost as much as building it (rent or buy)."""
@@ -200,6 +197,20 @@ class Neighbours:
             members = np.concatenate([members, more], axis=1)
             distances = np.concatenate([distances, places.distances(queries, more)], axis=1)
         return places.nearest(distances, members, wanted)
+
+
+def _without(
+    exclude: Int64[Array, " B"], distances: Float64[Array, "B W"], ids: Int64[Array, "B W"], k: int
+) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
+    """The first k of each row but the excluded id: those after it move up by one."""
+    n = len(ids)
+    itself = ids == exclude[:, None]
+    place = np.where(itself.any(axis=1), itself.argmax(axis=1), ids.shape[1])
+    columns = np.arange(k)
+    rest = columns + (columns >= place[:, None])
+    distances = np.concatenate([distances, np.full((n, 1), np.inf)], axis=1)
+    ids = np.concatenate([ids, np.full((n, 1), -1)], axis=1)
+    return np.take_along_axis(distances, rest, 1), np.take_along_axis(ids, rest, 1)
 
 
 def torch_scan(device: str) -> Scan:
