@@ -64,7 +64,10 @@ def finish(campaign):
 
 
 @pytest.mark.parametrize("searcher", ["novelty_search", "map_elites", "serene"])
-@pytest.mark.parametrize("generations", [2, 4, 5])
+@pytest.mark.parametrize(
+    "generations",
+    [4, pytest.param(2, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)],
+)
 def test_a_campaign_with_a_moving_space_resumes_to_the_same_digests(
     tmp_path, searcher, generations
 ):

@@ -51,7 +51,11 @@ def run_whole(raw, path):
     return digests(path)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+FAST = ("novelty_search", "map_elites")
+MARKED = [v if v in FAST else pytest.param(v, marks=pytest.mark.slow) for v in VARIANTS]
+
+
+@pytest.mark.parametrize("variant", MARKED)
 @pytest.mark.parametrize("generations", [0, 2, 3, 5])
 def test_a_campaign_dropped_anywhere_resumes_to_the_same_bytes(tmp_path, variant, generations):
     calm = run_whole(VARIANTS[variant], tmp_path / "calm")

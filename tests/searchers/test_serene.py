@@ -29,7 +29,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+FAST = "the paper"
+MARKED = [v if v == FAST else pytest.param(v, marks=pytest.mark.slow) for v in VARIANTS]
+
+
+@pytest.mark.parametrize("variant", MARKED)
 class TestSerene(SearcherConformance):
     @pytest.fixture
     def build(self, variant: str) -> Build:

@@ -88,6 +88,7 @@ def test_most_controllers_follow_libfastsim_all_the_way():
     assert (errors() < AGREEMENT).sum() >= 24
 
 
+@pytest.mark.slow
 def test_random_controllers_end_where_the_numpy_reference_ends():
     rng = np.random.default_rng(3)
     genes = np.clip(rng.standard_normal((60, 63)), -5, 5).astype(np.float32)
