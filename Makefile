@@ -18,7 +18,7 @@ demo: .venv/ready   ## Novelty Search on HardMaze, 30 000 evaluations, into arch
 test: .venv/ready   ## everything, the slow tests too
 	$(BIN)/python -m pytest -m "slow or not slow"
 
-fast: .venv/ready   ## the inner loop, under a minute
+fast: .venv/ready   ## the inner loop, without the slow tests
 	$(BIN)/python -m pytest
 
 check: .venv/ready  ## no tests
