@@ -136,7 +136,9 @@ class Serene:
         return np.union1d(self._explore.population, self._offspring)
 
     def _create_candidates(self, evaluations: Evaluations) -> Int64[Array, " R"]:
-        """Every rewarded x of P u O, once."""
+        """Every rewarded x of P u O, once; those of the first P wait for the first O."""
+        if not len(self._explore.population):
+            return empty_ids()
         pool = np.concatenate([self._explore.population, evaluations.genomes.ids])
         fitness = self._records.column("fitness", pool)  # NaN where failed, which is no reward
         rewarded = [x for x in pool[fitness > 0].tolist() if x not in self._flagged]
