@@ -8,6 +8,7 @@ threads over shards use every core. A row's result has the same bits whatever ro
 # no `from __future__ import annotations`: Warp reads the annotations of nested kernels
 import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -47,6 +48,19 @@ class FusedRollout:
     seed: int = 0
 
     def __call__(self, genomes: Genomes) -> Outcomes:
+        pieces, finish = self.divide(genomes, max(len(genomes), 1))
+        for piece in pieces:
+            piece()
+        return finish()
+
+    def divide(
+        self, genomes: Genomes, size: int
+    ) -> tuple[list[Callable[[], None]], Callable[[], Outcomes]]:
+        """The batch on the device, once; a launch per `size` rows, on a GPU one for all.
+
+        Raises:
+            ShapeError: Genes that do not fit the policy.
+        """
         genes = genomes.genes
         if genes.shape[1:] != (self.policy.n_genes,):
             raise ShapeError(
@@ -56,8 +70,11 @@ class FusedRollout:
         # A genome with NaN must not steer table look-ups: it is run as zeros and marked.
         invalid = ~np.isfinite(genes).all(axis=1)
         safe = np.where(invalid[:, None], np.float32(0), genes)
-        ends = _launch(self, safe)
-        return self._outcomes(ends, invalid)
+        run, ends = _prepare(self, safe)
+        size = size if self.device == "cpu" else max(len(genes), 1)
+        firsts = range(0, len(genes), size)
+        pieces = [functools.partial(run, first, min(first + size, len(genes))) for first in firsts]
+        return pieces, lambda: self._outcomes(ends(), invalid)
 
     def _outcomes(self, ends: "Ends", invalid: Bool[Array, " B"]) -> Outcomes:
         finite = np.isfinite(ends.truth).all(axis=1) & np.isfinite(ends.samples).all(axis=(1, 2))
@@ -101,8 +118,10 @@ class Ends(NamedTuple):
     length: Int32[Array, " B"]
 
 
-def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"]) -> Ends:
-    """Run a batch of episodes on the rollout's device."""
+def _prepare(
+    rollout: FusedRollout, genes: Float32[Array, "B G"]
+) -> tuple[Callable[[int, int], None], Callable[[], Ends]]:
+    """Arrays on the rollout's device; what runs rows `first` to `last`, and what reads the ends."""
     program = open_program(rollout.task, rollout.policy, rollout.device)
     steps = rollout.observer.steps(program.horizon).astype(np.int32)
     n, n_measures, device = len(genes), program.n_measures, rollout.device
@@ -113,19 +132,30 @@ def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"]) -> Ends:
     results.fitness = wp.empty(n, dtype=wp.float32, device=device)
     results.area = wp.empty(n, dtype=wp.int32, device=device)
     results.length = wp.empty(n, dtype=wp.int32, device=device)
-    if n:
-        wp.launch(
-            program.kernel,
-            dim=-(-n // program.rows_per_thread),
-            inputs=[program.world, program.load(genes, device), results, rollout.seed],
-            device=device,
+    policies = program.load(genes, device)
+
+    def run(first: int, last: int) -> None:
+        _launch(program, [program.world, policies, results, rollout.seed], first, last)
+
+    def ends() -> Ends:
+        return Ends(
+            results.samples.numpy(),
+            results.truth.numpy(),
+            results.fitness.numpy(),
+            results.area.numpy(),
+            results.length.numpy(),
         )
-    return Ends(
-        results.samples.numpy(),
-        results.truth.numpy(),
-        results.fitness.numpy(),
-        results.area.numpy(),
-        results.length.numpy(),
+
+    return run, ends
+
+
+def _launch(program: "FusedProgram", inputs: list[Any], first: int, last: int) -> None:
+    """Run the episodes of rows `first` to `last`; on a CPU this returns when they have ended."""
+    wp.launch(
+        program.kernel,
+        dim=-(-(last - first) // program.rows_per_thread),
+        inputs=[*inputs, first, last],
+        device=program.device,
     )
 
 
@@ -138,6 +168,7 @@ class FusedProgram(NamedTuple):
     horizon: int
     n_measures: int
     rows_per_thread: int
+    device: str
 
 
 def open_program(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
@@ -170,6 +201,7 @@ def _build(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
         task.facts.horizon,
         len(task.facts.measures),
         rows_per_thread,
+        device,
     )
 
 
@@ -179,8 +211,15 @@ def _single(parts: EpisodeParts) -> Any:
     begin, sample, observe, act, move, end = parts.functions
 
     @wp.kernel(enable_backward=False, module="unique")
-    def episode(world: World, policies: Body, results: Results, seed: wp.int32):
-        row = wp.tid()
+    def episode(
+        world: World,
+        policies: Body,
+        results: Results,
+        seed: wp.int32,
+        start: wp.int32,
+        stop: wp.int32,
+    ):
+        row = start + wp.tid()
         a = begin(world, seed)
         while a.alive:
             a = sample(world, results, row, a)
@@ -200,9 +239,16 @@ def _paired(parts: EpisodeParts) -> Any:
     begin, sample, observe, act, move, end = parts.functions
 
     @wp.kernel(enable_backward=False, module="unique")
-    def episodes(world: World, policies: Body, results: Results, seed: wp.int32):
-        first = 2 * wp.tid()
-        second = wp.min(first + 1, results.fitness.shape[0] - 1)  # an odd one out runs twice
+    def episodes(
+        world: World,
+        policies: Body,
+        results: Results,
+        seed: wp.int32,
+        start: wp.int32,
+        stop: wp.int32,
+    ):
+        first = start + 2 * wp.tid()
+        second = wp.min(first + 1, stop - 1)  # an odd one out runs twice
         a = begin(world, seed)
         b = begin(world, seed)
         while a.alive or b.alive:
