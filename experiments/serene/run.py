@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from drawing import draw
 
 from qdx.assembly.stored import StoredRun
 from qdx.campaign.campaign import Campaign
@@ -132,8 +133,6 @@ def main(arguments: list[str]) -> int:
             for done in [pool.submit(run_one, *job) for job in jobs]:
                 print(done.result(), flush=True)
     if options.out == "results":
-        from drawing import draw  # beside this file
-
         draw(HERE)
     return 0
 
