@@ -18,12 +18,22 @@ from qdx.tasks.fused import Reward
 from qdx.tasks.table_bodies import Table
 from qdx.tasks.table_impact import solve_impacts
 from qdx.tasks.table_moments import Starts, start_of
+from qdx.tasks.table_scene import Scene, Settings
 from qdx.tasks.table_step import solve_step
 
 START = (-0.5, 0.2)  # m, table frame
 GOALS = (((0.8, 0.8), 0.4), ((0.8, -0.8), 0.2))  # centre and radius, m, table frame
 HALF_RANGE = 1.35  # m; the coverage grid of the paper
 HALF_TABLE = 1.5  # m
+SETTINGS = Settings(
+    radius=0.15,
+    density=1.0,
+    bounce=0.9,
+    damping=1.1,
+    spin_damping=2.0,
+    pivot_torque=100.0,
+    elbow_torque=100.0,
+)
 
 FACTS = TaskFacts(
     name="curling",
@@ -54,8 +64,9 @@ Sight = wp.types.vector(6, wp.float32)
 
 @wp.struct
 class Goals:
-    """Centre and radius of the two goals, table frame."""
+    """The table, and centre and radius of the two goals in its frame."""
 
+    scene: Scene
     centre_0: wp.vec2
     centre_1: wp.vec2
     radius_0: wp.float32
@@ -106,7 +117,7 @@ def step(world: Goals, state: CurlingState, action: wp.vec2) -> CurlingState:
     starts.ball = start_of(before.ball)
     pivot = wp.clamp(action[0], -1.0, 1.0)
     elbow = wp.clamp(action[1], -1.0, 1.0)
-    state.table = solve_impacts(solve_step(before, pivot, elbow), starts)
+    state.table = solve_impacts(world.scene, solve_step(world.scene, before, pivot, elbow), starts)
     x = wp.abs(state.table.ball.c[0] - HALF_TABLE)
     y = wp.abs(state.table.ball.c[1] - HALF_TABLE)
     state.done = wp.where(wp.max(x, y) > HALF_TABLE, 1, 0)
@@ -154,6 +165,7 @@ class Curling:
 
     def world(self, device: str) -> Any:
         goals = Goals()
+        goals.scene = SETTINGS.scene()
         goals.centre_0 = wp.vec2(*GOALS[0][0])
         goals.centre_1 = wp.vec2(*GOALS[1][0])
         goals.radius_0 = GOALS[0][1]
