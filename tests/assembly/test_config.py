@@ -71,7 +71,7 @@ def test_the_resolved_config_leaves_nothing_open() -> None:
     resolved = load(SMALL).resolved()
     assert resolved["searcher"]["sigma"] == 0.05
     assert resolved["archives"] == {
-        "cells": {"kind": "grid", "bins": 50, "bounds": None, "outside": "clip"}
+        "cells": {"kind": "grid", "bins": 50, "bounds": None, "outside": "clip", "ties": "keep"}
     }
     assert resolved["observer"] == {"kind": "final"}
     assert resolved["name"] == "point-map_elites"
