@@ -236,4 +236,8 @@ def check_bounds(ranges: Bounds, dimension: int) -> None:
         )
     for low, high in ranges:
         if not (np.isfinite([low, high]).all() and low < high):
-            raise ConfigError(f"archives.cells.bounds: expected low < high, got ({low}, {high}).")
+            raise ConfigError(
+                f"archives.cells.bounds: expected finite low < high for each of {dimension} "
+                f"descriptor dimensions, got ({low}, {high}). A descriptor without natural bounds "
+                "needs them in the config, or an unstructured archive."
+            )

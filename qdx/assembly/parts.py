@@ -43,20 +43,13 @@ def build(config: Config) -> Parts:
     resolve("qdx.rollout.device:check_device")(device)
     task, policy, observer = build_task(config), build_policy(config), config.observer.parameters
     facts = task.facts
-    n_samples = len(observer.steps(facts.horizon))
-    dimension = n_samples * len(facts.measures)
+    bounds = observer.bounds(facts)
     descriptor = resolve(row("descriptor", config.descriptor.kind).build)(
-        config.descriptor.parameters, observation=config.observer.kind, dimension=dimension
+        config.descriptor.parameters, observation=config.observer.kind, dimension=len(bounds)
     )
     records = Records()
     archives: dict[str, Any] = {
-        name: _archive(
-            section,
-            records,
-            bounds=facts.bounds * n_samples,
-            device=device,
-            seed=config.campaign.seed,
-        )
+        name: _archive(section, records, bounds=bounds, device=device, seed=config.campaign.seed)
         for name, section in config.archives.items()
     }
     setting = Setting(

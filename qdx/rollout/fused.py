@@ -85,7 +85,7 @@ class FusedRollout:
             fitness=fitness,
             length=ends.length,
             truth=np.where(failed[:, None], np.float32(np.nan), ends.truth),
-            observations=self.observer.observations(ends.samples),
+            observations=self.observer.observations(ends.samples, ends.length, self.task.facts),
             failed=failed,
             reward_area=np.where(failed, -1, ends.area).astype(np.int8),
             reason=np.where(
