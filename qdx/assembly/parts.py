@@ -46,20 +46,13 @@ def build(config: Config) -> Parts:
     facts, device = task.facts, _device(config)
     policy = _policy(config, facts)
     rollout = _rollout(config, task, observer, device)
-    n_samples = len(observer.steps(facts.horizon))
-    dimension = n_samples * len(facts.measures)
+    bounds = observer.bounds(facts)
     descriptor = resolve(row("descriptor", config.descriptor.kind).build)(
-        config.descriptor.parameters, observation=config.observer.kind, dimension=dimension
+        config.descriptor.parameters, observation=config.observer.kind, dimension=len(bounds)
     )
     records = Records()
     archives: dict[str, Any] = {
-        name: _archive(
-            section,
-            records,
-            bounds=facts.bounds * n_samples,
-            device=device,
-            seed=config.campaign.seed,
-        )
+        name: _archive(section, records, bounds=bounds, device=device, seed=config.campaign.seed)
         for name, section in config.archives.items()
     }
     setting = Setting(

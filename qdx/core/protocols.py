@@ -20,13 +20,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Bool, Float32, Float64, Int64, Shaped
+from jaxtyping import Bool, Float32, Float64, Int32, Int64, Shaped
 from numpy import ndarray as Array
 
 from qdx.core.task_facts import Ceiling, Scenery, TaskFacts
 from qdx.core.types import Described, Evaluations, Genomes, Json, Outcomes, State, Verdict
 
 Observations = Mapping[str, Shaped[Array, "B ..."]]
+Bounds = tuple[tuple[float, float], ...]
 Describe = Callable[[Int64[Array, " B"]], Described]
 
 
@@ -79,8 +80,23 @@ class Observer(Protocol):
         """
         ...
 
-    def observations(self, samples: Float32[Array, "B S M"]) -> Observations:
-        """What travels back to the campaign, made from the samples."""
+    def observations(
+        self, samples: Float32[Array, "B S M"], lengths: Int32[Array, " B"], facts: TaskFacts
+    ) -> Observations:
+        """What travels back to the campaign, under the observer's own name.
+
+        A row does not depend on the rows around it. Rows of failed episodes may hold anything, NaN
+        too, and must not raise.
+
+        Args:
+            samples: The measures after `steps(facts.horizon)`.
+            lengths: Steps each episode was alive.
+            facts: The task's.
+        """
+        ...
+
+    def bounds(self, facts: TaskFacts) -> Bounds:
+        """(low, high) of each number an episode leaves behind; infinite where it has no range."""
         ...
 
 
@@ -93,6 +109,21 @@ class Rollout(Protocol):
 
         A genome that cannot be evaluated comes back as `failed` with NaN fitness, never as an
         exception.
+        """
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A rollout that readies a batch once and runs it in pieces, side by side in one process."""
+
+    def divide(
+        self, genomes: Genomes, size: int
+    ) -> tuple[list[Callable[[], None]], Callable[[], Outcomes]]:
+        """Pieces of about `size` rows, and what gives the outcomes when all of them have run.
+
+        Pieces may run in any order and on any thread. The outcomes are those of a call with the
+        whole batch, bit for bit.
         """
         ...
 

@@ -11,11 +11,12 @@ from typing import Annotated, final
 
 import numpy as np
 from annotated_types import Ge
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int32, Int64
 from numpy import ndarray as Array
 
 from qdx.core.errors import ConfigError
-from qdx.core.protocols import Observations
+from qdx.core.protocols import Bounds, Observations
+from qdx.core.task_facts import TaskFacts
 
 
 @final
@@ -26,8 +27,13 @@ class Final:
     def steps(self, horizon: int) -> Int64[Array, " S"]:
         return np.array([horizon])
 
-    def observations(self, samples: Float32[Array, "B S M"]) -> Observations:
+    def observations(
+        self, samples: Float32[Array, "B S M"], lengths: Int32[Array, " B"], facts: TaskFacts
+    ) -> Observations:
         return {"final": samples[:, -1]}
+
+    def bounds(self, facts: TaskFacts) -> Bounds:
+        return facts.bounds
 
 
 @final
@@ -49,8 +55,13 @@ class Checkpoints:
             )
         return horizon * np.arange(1, self.samples + 1) // self.samples
 
-    def observations(self, samples: Float32[Array, "B S M"]) -> Observations:
+    def observations(
+        self, samples: Float32[Array, "B S M"], lengths: Int32[Array, " B"], facts: TaskFacts
+    ) -> Observations:
         return {"checkpoints": samples}
+
+    def bounds(self, facts: TaskFacts) -> Bounds:
+        return facts.bounds * len(self.steps(facts.horizon))
 
 
 @final
@@ -67,5 +78,10 @@ class Path:
     def steps(self, horizon: int) -> Int64[Array, " S"]:
         return np.unique(np.append(np.arange(0, horizon, self.stride), horizon))
 
-    def observations(self, samples: Float32[Array, "B S M"]) -> Observations:
+    def observations(
+        self, samples: Float32[Array, "B S M"], lengths: Int32[Array, " B"], facts: TaskFacts
+    ) -> Observations:
         return {"path": samples}
+
+    def bounds(self, facts: TaskFacts) -> Bounds:
+        return facts.bounds * len(self.steps(facts.horizon))

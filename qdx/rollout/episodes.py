@@ -66,12 +66,15 @@ def not_finite(genomes: Genomes, policy: Mlp, facts: TaskFacts) -> Bool[Array, "
     return ~finite
 
 
-def outcomes(ends: Ends, observer: Observer, reason: Shaped[Array, " B"]) -> Outcomes:
+def outcomes(
+    ends: Ends, observer: Observer, facts: TaskFacts, reason: Shaped[Array, " B"]
+) -> Outcomes:
     """Outcomes of episodes, some of which are known to have failed.
 
     Args:
         ends: What they left behind.
         observer: What is kept of it.
+        facts: Of the task.
         reason: Why a row failed, empty where it is not known to have; rows that ended in numbers
             that are not finite are added.
     """
@@ -83,7 +86,7 @@ def outcomes(ends: Ends, observer: Observer, reason: Shaped[Array, " B"]) -> Out
         fitness=np.where(failed, np.float32(np.nan), ends.fitness),
         length=ends.length,
         truth=np.where(failed[:, None], np.float32(np.nan), ends.truth),
-        observations=observer.observations(ends.samples),
+        observations=observer.observations(ends.samples, ends.length, facts),
         failed=failed,
         reward_area=np.where(failed, -1, ends.area).astype(np.int8),
         reason=reason,

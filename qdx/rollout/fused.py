@@ -8,6 +8,7 @@ threads over shards use every core. A row's result has the same bits whatever ro
 # no `from __future__ import annotations`: Warp reads the annotations of nested kernels
 import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -47,11 +48,28 @@ class FusedRollout:
     seed: int = 0
 
     def __call__(self, genomes: Genomes) -> Outcomes:
-        invalid = not_finite(genomes, self.policy, self.task.facts)
+        pieces, finish = self.divide(genomes, max(len(genomes), 1))
+        for piece in pieces:
+            piece()
+        return finish()
+
+    def divide(
+        self, genomes: Genomes, size: int
+    ) -> tuple[list[Callable[[], None]], Callable[[], Outcomes]]:
+        """The batch on the device, once; a launch per `size` rows, on a GPU one for all.
+
+        Raises:
+            ShapeError: Genes that do not fit the policy.
+        """
+        facts, n = self.task.facts, len(genomes)
+        invalid = not_finite(genomes, self.policy, facts)
         # A genome with NaN must not steer table look-ups: it is run as zeros and marked.
         safe = np.where(invalid[:, None], np.float32(0), genomes.genes)
-        ends = _launch(self, safe, episode_seeds(self.task.facts, self.seed, genomes))
-        return outcomes(ends, self.observer, np.where(invalid, INVALID, ""))
+        run, ends = _prepare(self, safe, episode_seeds(facts, self.seed, genomes))
+        size = size if self.device == "cpu" else max(n, 1)
+        pieces = [functools.partial(run, i, min(i + size, n)) for i in range(0, n, size)]
+        reason = np.where(invalid, INVALID, "")
+        return pieces, lambda: outcomes(ends(), self.observer, facts, reason)
 
 
 @wp.struct
@@ -70,8 +88,10 @@ class EpisodeResults:
     length: wp.array(dtype=wp.int32)
 
 
-def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"], seeds: Int64[Array, " B"]) -> Ends:
-    """Run a batch of episodes on the rollout's device."""
+def _prepare(
+    rollout: FusedRollout, genes: Float32[Array, "B G"], seeds: Int64[Array, " B"]
+) -> tuple[Callable[[int, int], None], Callable[[], Ends]]:
+    """Arrays on the rollout's device; what runs rows `first` to `last`, and what reads the ends."""
     program = open_program(rollout.task, rollout.policy, rollout.device)
     steps = rollout.observer.steps(program.horizon).astype(np.int32)
     n, n_measures, device = len(genes), program.n_measures, rollout.device
@@ -83,19 +103,30 @@ def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"], seeds: Int64[Ar
     results.area = wp.empty(n, dtype=wp.int32, device=device)
     results.length = wp.empty(n, dtype=wp.int32, device=device)
     results.seeds = on_device(seeds.astype(np.int32), wp.int32, device)
-    if n:
-        wp.launch(
-            program.kernel,
-            dim=-(-n // program.rows_per_thread),
-            inputs=[program.world, program.load(genes, device), results],
-            device=device,
+    policies = program.load(genes, device)
+
+    def run(first: int, last: int) -> None:
+        _launch(program, [program.world, policies, results], first, last)
+
+    def ends() -> Ends:
+        return Ends(
+            results.samples.numpy(),
+            results.truth.numpy(),
+            results.fitness.numpy(),
+            results.area.numpy(),
+            results.length.numpy(),
         )
-    return Ends(
-        results.samples.numpy(),
-        results.truth.numpy(),
-        results.fitness.numpy(),
-        results.area.numpy(),
-        results.length.numpy(),
+
+    return run, ends
+
+
+def _launch(program: "FusedProgram", inputs: list[Any], first: int, last: int) -> None:
+    """Run the episodes of rows `first` to `last`; on a CPU this returns when they have ended."""
+    wp.launch(
+        program.kernel,
+        dim=-(-(last - first) // program.rows_per_thread),
+        inputs=[*inputs, first, last],
+        device=program.device,
     )
 
 
@@ -108,6 +139,7 @@ class FusedProgram(NamedTuple):
     horizon: int
     n_measures: int
     rows_per_thread: int
+    device: str
 
 
 def open_program(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
@@ -140,6 +172,7 @@ def _build(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
         task.facts.horizon,
         len(task.facts.measures),
         rows_per_thread,
+        device,
     )
 
 
@@ -149,8 +182,8 @@ def _single(parts: EpisodeParts) -> Any:
     begin, sample, observe, act, move, end = parts.functions
 
     @wp.kernel(enable_backward=False, module="unique")
-    def episode(world: World, policies: Body, results: Results):
-        row = wp.tid()
+    def episode(world: World, policies: Body, results: Results, start: wp.int32, stop: wp.int32):
+        row = start + wp.tid()
         a = begin(world, results.seeds[row])
         while a.alive:
             a = sample(world, results, row, a)
@@ -170,9 +203,9 @@ def _paired(parts: EpisodeParts) -> Any:
     begin, sample, observe, act, move, end = parts.functions
 
     @wp.kernel(enable_backward=False, module="unique")
-    def episodes(world: World, policies: Body, results: Results):
-        first = 2 * wp.tid()
-        second = wp.min(first + 1, results.fitness.shape[0] - 1)  # an odd one out runs twice
+    def episodes(world: World, policies: Body, results: Results, start: wp.int32, stop: wp.int32):
+        first = start + 2 * wp.tid()
+        second = wp.min(first + 1, stop - 1)  # an odd one out runs twice
         a = begin(world, results.seeds[first])
         b = begin(world, results.seeds[second])
         while a.alive or b.alive:

@@ -49,7 +49,7 @@ class SteppedRollout:
             for all_rows, values in zip(ends, played.ends, strict=True):
                 all_rows[rows] = values
             reason[rows] = played.reason
-        return outcomes(ends, self.observer, reason.astype(str))
+        return outcomes(ends, self.observer, self.task.facts, reason.astype(str))
 
     def _nothing(self, n: int) -> Ends:
         """Room for the ends of a batch."""

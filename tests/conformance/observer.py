@@ -8,9 +8,27 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qdx.core.task_facts import TaskFacts
 from tests.conformance.making import equal
 
 HORIZONS = [50, 100, 500, 2000]
+
+
+def facts_of(horizon: int) -> TaskFacts:
+    """A task with three measures of different ranges."""
+    return TaskFacts(
+        name="anywhere",
+        summary="",
+        observation=("o",),
+        action=("a",),
+        horizon=horizon,
+        measures=("x", "y", "z"),
+        bounds=((0.0, 1.0), (-1.0, 1.0), (-3.0, 2.0)),
+        bins=(5, 5, 5),
+        goals=(),
+        hidden=(5, 2),
+        source="",
+    )
 
 
 class ObserverConformance:
@@ -27,10 +45,20 @@ class ObserverConformance:
         return int(request.param)
 
     @pytest.fixture
-    def samples(self, observer: Any, horizon: int) -> Any:
-        """(7, S, 3) measures as a rollout hands them over."""
-        shape = (7, len(observer.steps(horizon)), 3)
-        return np.random.default_rng(0).random(shape).astype(np.float32)
+    def facts(self, horizon: int) -> TaskFacts:
+        return facts_of(horizon)
+
+    @pytest.fixture
+    def lengths(self, horizon: int) -> Any:
+        """Steps alive: full episodes, short ones and the shortest."""
+        return np.array([horizon, 1, horizon // 2, horizon, 7, horizon - 1, 33], np.int32)
+
+    @pytest.fixture
+    def samples(self, observer: Any, horizon: int, lengths: Any) -> Any:
+        """(7, S, 3) measures as a rollout hands them over: the last state repeats after the end."""
+        path = np.random.default_rng(0).random((7, horizon + 1, 3)).astype(np.float32)
+        at = np.minimum(observer.steps(horizon), lengths[:, None])
+        return np.take_along_axis(path, at[..., None], axis=1)
 
     def test_samples_at_ascending_steps_of_the_episode(self, observer: Any, horizon: int) -> None:
         steps = observer.steps(horizon)
@@ -41,26 +69,46 @@ class ObserverConformance:
     def test_the_plan_is_always_the_same(self, observer: Any, horizon: int) -> None:
         assert equal(observer.steps(horizon), observer.steps(horizon))
 
-    def test_what_travels_is_what_the_config_calls_it(self, observer: Any, samples: Any) -> None:
-        assert self.name in observer.observations(samples)
-
-    def test_what_travels_has_a_number_per_sample_and_measure(
-        self, observer: Any, samples: Any
+    def test_what_travels_is_what_the_config_calls_it(
+        self, observer: Any, samples: Any, lengths: Any, facts: TaskFacts
     ) -> None:
-        values = observer.observations(samples)[self.name]
-        assert values.reshape(7, -1).shape == (7, samples[0].size)
+        assert self.name in observer.observations(samples, lengths, facts)
 
-    @pytest.mark.parametrize("rows", [[], [4], [6, 1, 1]])
+    def test_has_bounds_for_each_number_that_travels(
+        self, observer: Any, samples: Any, lengths: Any, facts: TaskFacts
+    ) -> None:
+        bounds = observer.bounds(facts)
+        values = observer.observations(samples, lengths, facts)[self.name]
+        assert values.dtype == np.float32
+        assert values.reshape(7, -1).shape == (7, len(bounds))
+        assert all(low < high for low, high in bounds)
+
+    @pytest.mark.parametrize("rows", [[], [4], [6, 1, 1], [5, 4, 3, 2, 1, 0]])
     def test_a_row_does_not_depend_on_the_rows_around_it(
-        self, observer: Any, samples: Any, rows: list[int]
+        self, observer: Any, samples: Any, lengths: Any, facts: TaskFacts, rows: list[int]
     ) -> None:
         at = np.array(rows, np.int64)
-        whole = observer.observations(samples)
-        assert equal(dict(observer.observations(samples[at])), {k: v[at] for k, v in whole.items()})
+        whole = observer.observations(samples, lengths, facts)
+        part = observer.observations(samples[at], lengths[at], facts)
+        assert equal(dict(part), {k: v[at] for k, v in whole.items()})
 
-    def test_samples_are_left_alone(self, observer: Any, samples: Any) -> None:
+    def test_a_failed_row_spoils_no_other(
+        self, observer: Any, samples: Any, lengths: Any, facts: TaskFacts
+    ) -> None:
+        others = np.array([0, 1, 2, 4, 5, 6])
+        whole = observer.observations(samples, lengths, facts)
+        spoilt = samples.copy()
+        spoilt[3, len(samples[0]) // 2 :] = np.nan
+        part = observer.observations(spoilt, lengths, facts)
+        assert equal(
+            {k: v[others] for k, v in part.items()}, {k: v[others] for k, v in whole.items()}
+        )
+
+    def test_samples_are_left_alone(
+        self, observer: Any, samples: Any, lengths: Any, facts: TaskFacts
+    ) -> None:
         before = samples.copy()
-        observer.observations(samples)
+        observer.observations(samples, lengths, facts)
         assert equal(samples, before)
 
     def test_travels_to_other_processes(self, observer: Any, horizon: int) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdx.core.errors import ConfigError
+from qdx.core.task_facts import TaskFacts
 from qdx.observers.sampling import Checkpoints, Final, Path
 from tests.conformance.making import equal
 from tests.conformance.observer import ObserverConformance
@@ -21,9 +22,14 @@ class SamplingConformance(ObserverConformance):
     def test_the_last_sample_is_the_end(self, observer: Any, horizon: int) -> None:
         assert observer.steps(horizon)[-1] == horizon
 
-    def test_samples_travel_as_they_are(self, observer: Any, samples: Any) -> None:
-        values = observer.observations(samples)[self.name]
+    def test_samples_travel_as_they_are(
+        self, observer: Any, samples: Any, lengths: Any, facts: TaskFacts
+    ) -> None:
+        values = observer.observations(samples, lengths, facts)[self.name]
         assert equal(values.reshape(7, -1), samples.reshape(7, -1))
+
+    def test_bounds_are_the_tasks_at_each_sample(self, observer: Any, facts: TaskFacts) -> None:
+        assert observer.bounds(facts) == facts.bounds * len(observer.steps(facts.horizon))
 
 
 class TestFinal(SamplingConformance):
