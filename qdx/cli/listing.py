@@ -34,7 +34,7 @@ def tasks(json: AsJson = False) -> None:
         facts, ceiling = task.facts, task.ceiling()
         print(f"{name:<18}{facts.summary}")
         print(f"{'':<18}observes {', '.join(facts.observation)}; acts by {', '.join(facts.action)}")
-        goals = ", ".join(goal.name for goal in facts.goals)
+        goals = ", ".join(goal.name for goal in facts.goals) or "none"
         print(f"{'':<18}{facts.horizon} steps; goals: {goals}")
         if ceiling:
             print(f"{'':<18}reachable coverage {ceiling.coverage:.3f} ({ceiling.method})")

@@ -44,12 +44,12 @@ class Scenery(NamedTuple):
 
     Attributes:
         walls: (H, W) bool raster, row 0 at the smallest second measure; None for an empty world.
-        start: Where episodes begin.
+        start: Where episodes begin; None where that follows from their seed.
         y_down: The second measure grows downwards.
     """
 
     walls: Array | None
-    start: tuple[float, float]
+    start: tuple[float, float] | None
     y_down: bool = False
 
 

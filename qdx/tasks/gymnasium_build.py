@@ -68,8 +68,7 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
         source=f"Gymnasium, {spec.entry_point}",
         episode_seed=parameters.episode_seed,
     )
-    start = tuple(probe.measures.tolist())
-    return GymnasiumTask(id_, parameters, descriptor, facts, start, _libraries(spec.entry_point))
+    return GymnasiumTask(id_, parameters, descriptor, facts, _libraries(spec.entry_point))
 
 
 def registered(kind: str) -> str:

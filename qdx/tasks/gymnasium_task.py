@@ -39,7 +39,6 @@ class GymnasiumTask:
         parameters: As the user wrote them.
         descriptor: Where each measure is found: an observed number, or a name in `info`.
         facts: Names and sizes, read from the environment.
-        start: The measures after a reset with seed 0.
         libraries: Distributions whose versions the outcomes depend on.
     """
 
@@ -47,7 +46,6 @@ class GymnasiumTask:
     parameters: GymnasiumParameters
     descriptor: tuple[int | str, ...]
     facts: TaskFacts
-    start: tuple[float, ...]
     libraries: tuple[str, ...]
 
     def open(self, n: int) -> GymnasiumWorlds:
@@ -58,7 +56,7 @@ class GymnasiumTask:
         return None
 
     def scenery(self) -> Scenery:
-        return Scenery(None, (*self.start, 0.0)[:2])
+        return Scenery(None, None)
 
 
 @final
