@@ -17,7 +17,8 @@ Clune, "Scaling MAP-Elites to deep neuroevolution", GECCO 2020. MuJoCo, a step o
   so all begin in the same state, and another campaign seed is another start.
 
 Differences to the original, which ran on MuJoCo 1.5 or 2: contacts are solved by a newer version,
-and without the warm start, so that a step depends on the state alone.
+and without the warm start, so that a step depends on the state alone. While no part of an ant can
+come near a wall, its steps do not look for contacts with walls: the same bits for less work.
 """
 
 from __future__ import annotations
@@ -45,7 +46,11 @@ CENTRE, SIDE = 5.0, 70.0  # m: the arena is a square, in x as in y
 GOALS = ((35.0, -25.0), (-25.0, 35.0))
 GOAL_RADIUS = 3.0
 PIXEL = 0.1  # m, of the scenery
+# An ant this far from all walls, and slower than this, touches none during an action (25 ms): its
+# legs end 1.2 m from its centre, and it would have to be thrown on at 70 m/s.
+FAR, SLOW = 3.0, 20.0  # m, m/s
 POSITIONS = ("x", "y", "z", "qw", "qx", "qy", "qz", *JOINTS)
+SPEED = 1 + len(POSITIONS)  # where velocities begin in a state
 SPEEDS = ("x", "y", "z", "roll", "pitch", "yaw", *JOINTS)
 
 FACTS = TaskFacts(
@@ -89,7 +94,7 @@ class AntMaze:
 
     def ceiling(self) -> Ceiling:
         """Cells that hold a place the torso's centre can reach."""
-        free = clearance() >= TORSO_RADIUS
+        free = clearance_map() >= TORSO_RADIUS
         start = tuple(int((x - CENTRE + SIDE / 2) / PIXEL) for x in START[:2])
         n = FACTS.bins[0]
         reached = raster.reachable(free, start)
@@ -99,7 +104,7 @@ class AntMaze:
         )
 
     def scenery(self) -> Scenery:
-        return Scenery(clearance() == 0, tuple((x - CENTRE) / SIDE for x in START[:2]))
+        return Scenery(clearance_map() == 0, tuple((x - CENTRE) / SIDE for x in START[:2]))
 
 
 @final
@@ -121,9 +126,18 @@ class AntWorlds:
         return sight.astype(np.float32)
 
     def step(self, rows: Int64[Array, " R"], actions: Float32[Array, "R A"]) -> Bool[Array, " R"]:
-        diverged = self._simulation.step(rows, actions.astype(np.float64), FRAME_SKIP)
+        models = [open_model(solid=near) for near in self._near_walls(rows).tolist()]
+        diverged = self._simulation.step(
+            rows, actions.astype(np.float64), FRAME_SKIP, models=models
+        )
         self._reason[rows[diverged]] = "the simulation diverged"
         return diverged
+
+    def _near_walls(self, rows: Int64[Array, " R"]) -> Bool[Array, " R"]:
+        """Which ants may touch a wall during the next action."""
+        state = self._simulation.state[rows]
+        speed = np.hypot(*state[:, SPEED : SPEED + 2].T)
+        return ~((clearance(*state[:, 1:3].T) > FAR) & (speed < SLOW))
 
     def measure(self) -> Float32[Array, "B M"]:
         return ((self._simulation.state[:, 1:3] - CENTRE) / SIDE).astype(np.float32)
@@ -142,11 +156,11 @@ class AntWorlds:
 
 
 @functools.cache
-def open_model() -> Any:
-    """The compiled model; nobody changes it, so all threads share it."""
+def open_model(*, solid: bool = True) -> Any:
+    """The compiled model, with walls or without; nobody changes it, so all threads share it."""
     compile_ = open_mujoco(f"task: {NAME}").MjModel.from_xml_string
     mass_at_one = float(compile_(mjcf(1.0)).body_mass.sum())
-    return compile_(mjcf(TOTAL_MASS / mass_at_one))
+    return compile_(mjcf(TOTAL_MASS / mass_at_one, solid=solid))
 
 
 def start_state(seed: int) -> Float64[Array, " S"]:
@@ -158,10 +172,8 @@ def start_state(seed: int) -> Float64[Array, " S"]:
     return np.array([0.0, *positions, *(NOISE * rng.standard_normal(len(SPEEDS)))])
 
 
-def clearance() -> Float64[Array, "H W"]:
-    """Distance of each pixel's centre to the nearest wall, metres, row 0 at the smallest y."""
-    centres = CENTRE - SIDE / 2 + PIXEL * (np.arange(round(SIDE / PIXEL)) + 0.5)
-    x, y = np.meshgrid(centres, centres)
+def clearance(x: Float64[Array, "..."], y: Float64[Array, "..."]) -> Float64[Array, "..."]:
+    """Distance of places to the nearest wall, metres; 0 inside."""
     sides = [
         np.hypot(
             np.maximum(abs(x - wall.x) - wall.half_x, 0),
@@ -171,3 +183,9 @@ def clearance() -> Float64[Array, "H W"]:
     ]
     nearest: Array = np.min(sides, axis=0)
     return nearest
+
+
+def clearance_map() -> Float64[Array, "H W"]:
+    """Clearance of each pixel's centre, row 0 at the smallest y."""
+    centres = CENTRE - SIDE / 2 + PIXEL * (np.arange(round(SIDE / PIXEL)) + 0.5)
+    return clearance(*np.meshgrid(centres, centres))

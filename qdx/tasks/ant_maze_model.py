@@ -51,20 +51,24 @@ INNER = (
     Wall(10.0, -15.0, 0.3, 15.0),
 )
 WALLS = BORDER + INNER
+REACH = (2 * UPPER + LOWER) * 2**0.5 + LIMB_RADIUS  # of a leg, from the torso's centre
 
 MODEL = """<mujoco model="ant maze">
   <option integrator="RK4" timestep="{timestep}">
-    <flag warmstart="disable" autoreset="disable"/>
+    <flag warmstart="disable" autoreset="disable" island="disable" midphase="{midphase}"/>
   </option>
   <default>
     <joint armature="1" damping="1"/>
     <geom density="{density!r}" friction="1 0.5 0.5" margin="0.01" contype="1" conaffinity="0"/>
-    <default class="world">
+    <default class="floor">
       <geom conaffinity="1"/>
+    </default>
+    <default class="wall">
+      <geom contype="{solid}" conaffinity="{solid}"/>
     </default>
   </default>
   <worldbody>
-    <geom name="floor" class="world" type="plane" pos="{floor.x} {floor.y} 0"
+    <geom name="floor" class="floor" type="plane" pos="{floor.x} {floor.y} 0"
           size="{floor.half_x} {floor.half_y} 1"/>
 {walls}
     <body name="ballast" pos="{ballast}">
@@ -82,7 +86,7 @@ MODEL = """<mujoco model="ant maze">
 {motors}
   </actuator>
 </mujoco>"""
-WALL = """    <geom class="world" type="box" pos="{x} {y} 0" size="{half_x} {half_y} {half_z}"/>"""
+WALL = """    <geom class="wall" type="box" pos="{x} {y} 0" size="{half_x} {half_y} {half_z}"/>"""
 LEG = """      <geom type="capsule" fromto="0 0 0 {upper}" size="{radius}"/>
       <body name="leg_{n}" pos="{upper}">
         <joint name="hip_{n}" axis="0 0 1" range="{hip}"/>
@@ -95,13 +99,21 @@ LEG = """      <geom type="capsule" fromto="0 0 0 {upper}" size="{radius}"/>
 MOTOR = """    <motor name="{joint}" joint="{joint}" gear="{gear}" ctrlrange="-1 1"/>"""
 
 
-def mjcf(density: float) -> str:
-    """The model, its parts at a density in kg/m³; what it weighs follows from it."""
+def mjcf(density: float, *, solid: bool = True) -> str:
+    """The model as text.
+
+    Args:
+        density: Of its parts, kg/m³; what it weighs follows from it.
+        solid: Whether walls can be touched. If not, nobody looks for contacts with them, and a step
+            is a third cheaper.
+    """
     walls = [WALL.format(**w._asdict(), half_z=WALL_HALF_HEIGHT) for w in WALLS]
     motors = [MOTOR.format(joint=joint, gear=GEAR) for joint in ACTUATORS]
     return MODEL.format(
         timestep=TIMESTEP,
         density=density,
+        solid=int(solid),
+        midphase="enable" if solid else "disable",  # a tree of the walls, to find the near ones
         floor=FLOOR,
         walls="\n".join(walls),
         ballast=_numbers(*BALLAST[:3]),

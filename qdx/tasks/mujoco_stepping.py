@@ -57,16 +57,27 @@ class Simulation:
         self.state[:, 1 : 1 + model.nq] = model.qpos0
 
     def step(
-        self, rows: Int64[Array, " R"], controls: Float64[Array, "R U"], n_steps: int
+        self,
+        rows: Int64[Array, " R"],
+        controls: Float64[Array, "R U"],
+        n_steps: int,
+        *,
+        models: list[Any] | None = None,
     ) -> Bool[Array, " R"]:
         """Move some worlds under constant controls.
+
+        Args:
+            rows: Which.
+            controls: Of each.
+            n_steps: Simulation steps.
+            models: One for each row, of equal sizes, where it is not the model of all.
 
         Returns:
             Which of them diverged; those keep the state they had.
         """
         before = self.state[rows]
         states, _ = self._rollout.rollout(
-            self._model, self._data, before, controls[:, None], nstep=n_steps
+            models or self._model, self._data, before, controls[:, None], nstep=n_steps
         )
         after = states[:, -1]
         # A rollout stops at a warning and repeats its last state: its clock then stands still.

@@ -15,7 +15,17 @@ from qdx.policies.mlp import Mlp
 from qdx.policies.mlp_numpy import NumpyMlp
 from qdx.rollout.stepped import SteppedRollout
 from qdx.tasks import mujoco_stepping
-from qdx.tasks.ant_maze import PIXEL, AntMaze, AntWorlds, clearance, open_model, start_state
+from qdx.tasks.ant_maze import (
+    FAR,
+    PIXEL,
+    SLOW,
+    AntMaze,
+    AntWorlds,
+    clearance_map,
+    open_model,
+    start_state,
+)
+from qdx.tasks.ant_maze_model import REACH
 from qdx.tasks.mujoco_stepping import Simulation
 
 POLICY = Mlp(29, 8, hidden=10, layers=3)
@@ -202,6 +212,47 @@ def test_every_number_of_a_state_has_the_bits_of_plain_mujoco(model):
     worlds.close()
 
 
+def thrown(worlds):
+    """Ants on their way to the wall in x = -15, near enough to hit it within a second."""
+    worlds.reset(np.arange(3))
+    state = worlds._simulation.state
+    state[:, 1], state[:, 2], state[:, 16] = (-19.5, -19.0, -18.2), (20, 10, 37.5), (6.0, 9.0, 4.0)
+
+
+def test_ants_that_come_to_a_wall_have_the_bits_of_a_model_that_always_looks_for_it():
+    """Far from walls no contact with them is looked for; nobody can tell when that begins."""
+    worlds, always, never = AntWorlds(3), AntWorlds(3), AntWorlds(3)
+    always._near_walls = lambda rows: np.ones(len(rows), bool)
+    never._near_walls = lambda rows: np.zeros(len(rows), bool)
+    looked, rows, actions = [], np.arange(3), np.random.default_rng(0)
+    for some in (worlds, always, never):
+        thrown(some)
+    for _ in range(60):
+        drawn = actions.uniform(-1, 1, (3, 8)).astype(np.float32)
+        looked.append(worlds._near_walls(rows))
+        worlds.step(rows, drawn)
+        always.step(rows, drawn)
+        never.step(rows, drawn)
+        np.testing.assert_array_equal(worlds._simulation.state, always._simulation.state)
+    assert not np.all(looked[0])
+    assert np.all(looked[-1])
+    assert worlds._simulation.state[:, 1].max() < -15.3
+    assert never._simulation.state[:, 1].max() > -14.7
+
+
+def test_far_from_walls_is_further_than_an_ant_reaches(model, data):
+    """No part of the ant, in any posture, is further from its centre than a leg is long."""
+    parts = np.flatnonzero(model.geom_bodyid >= model.body("torso").id)
+    rng, furthest = np.random.default_rng(0), 0.0
+    for _ in range(50):
+        data.qpos[7:] = rng.uniform(-1.5, 1.5, 8)
+        data.qpos[3:7] = rng.standard_normal(4)
+        mujoco.mj_kinematics(model, data)
+        away = np.linalg.norm(data.geom_xpos[parts] - data.body("torso").xpos, axis=1)
+        furthest = max(furthest, float((away + model.geom_rbound[parts]).max()))
+    assert furthest < REACH + 1e-6 < FAR - SLOW * 0.025
+
+
 def finish_at(*points):
     worlds = AntWorlds(len(points))
     worlds.reset(np.zeros(len(points), int))
@@ -239,7 +290,7 @@ def test_clearance_is_mujocos_distance_to_the_walls(model, data):
     """The raster against the engine's own distances, for the torso's sphere at half height."""
     boxes, torso = geoms(model, mujoco.mjtGeom.mjGEOM_BOX), model.body("torso").geomadr[0]
     rows = np.random.default_rng(0).integers(0, 700, (60, 2))
-    raster = clearance()
+    raster = clearance_map()
     for row, column in rows:
         data.qpos[:3] = *(-30 + PIXEL * (np.array([column, row]) + 0.5)), 1.0
         mujoco.mj_kinematics(model, data)
