@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 
 Outside = Literal["clip", "refuse"]
 Ties = Literal["keep", "replace"]
@@ -62,4 +62,32 @@ class CvtParameters:
     ties: Ties = "keep"
 
 
+@dataclass(frozen=True)
+class SoftGridParameters(GridParameters):
+    """A grid whose cells ask for less than their elite's fitness (CMA-MAE).
+
+    Attributes:
+        learning_rate: α, how far a cell's threshold moves towards what passed it; 1 for all the
+            way, as in CMA-ME, 0 for never.
+        threshold_min: Where thresholds begin, below the least fitness: nothing else is kept.
+    """
+
+    learning_rate: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    threshold_min: float = -1.0
+
+
+@dataclass(frozen=True)
+class SoftCvtParameters(CvtParameters):
+    """A tessellation whose cells ask for less than their elite's fitness (CMA-MAE).
+
+    Attributes:
+        learning_rate: α, how far a cell's threshold moves towards what passed it.
+        threshold_min: Where thresholds begin, below the least fitness: nothing else is kept.
+    """
+
+    learning_rate: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    threshold_min: float = -1.0
+
+
+SoftParameters = SoftGridParameters | SoftCvtParameters
 CellsParameters = GridParameters | CvtParameters

@@ -54,6 +54,8 @@ ARCHIVES = {
     "novelty": Row("qdx.archives.parameters:NoveltyParameters", "qdx.archives.novelty:Novelty"),
     "grid": Row("qdx.archives.parameters:GridParameters", "qdx.archives.cells:grid"),
     "cvt": Row("qdx.archives.parameters:CvtParameters", "qdx.archives.cells:cvt"),
+    "soft_grid": Row("qdx.archives.parameters:SoftGridParameters", "qdx.archives.cells:grid"),
+    "soft_cvt": Row("qdx.archives.parameters:SoftCvtParameters", "qdx.archives.cells:cvt"),
 }
 SEARCHERS = {
     "novelty_search": Row(
@@ -66,6 +68,8 @@ SEARCHERS = {
     "nsga2": Row("qdx.searchers.nsga2:Nsga2Parameters", "qdx.searchers.nsga2:nsga2"),
     "nslc": Row("qdx.searchers.nslc:NslcParameters", "qdx.searchers.nslc:nslc"),
     "serene": Row("qdx.searchers.serene:SereneParameters", "qdx.searchers.serene:Serene"),
+    "cma_me": Row("qdx.searchers.cma_me:CmaMeParameters", "qdx.searchers.cma_me:CmaMe"),
+    "cma_mae": Row("qdx.searchers.cma_mae:CmaMaeParameters", "qdx.searchers.cma_mae:cma_mae"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",
         "qdx.searchers.random_search:RandomSearch",
