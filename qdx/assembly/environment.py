@@ -10,7 +10,10 @@ from pathlib import Path
 from qdx.assembly.config import Config
 from qdx.core.types import Json
 
-LIBRARIES = ("qdx", "numpy", "scipy", "warp-lang", "ribs", "scikit-learn", "torch", "esig")
+LIBRARIES = (
+    *("qdx", "numpy", "scipy", "warp-lang", "ribs", "scikit-learn"),
+    *("torch", "pysiglib", "esig", "roughpy"),
+)
 EXTENSIONS = ("avx", "avx2", "fma", "avx512f", "asimd", "sve")
 
 

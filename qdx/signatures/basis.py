@@ -11,6 +11,7 @@ tensor logarithm. The other coefficients follow from these, so nothing is lost.
 
 from __future__ import annotations
 
+import functools
 from itertools import product
 
 import numpy as np
@@ -42,22 +43,30 @@ def lyndon_words(channels: int, depth: int) -> list[Word]:
     return sorted(found, key=lambda w: (len(w), w))
 
 
+@functools.cache
+def level_sizes(channels: int, depth: int, *, log: bool = False) -> tuple[int, ...]:
+    """How many numbers a signature, or a log-signature, has for each word length from 1."""
+    if log:
+        lengths = [len(word) for word in lyndon_words(channels, depth)]
+        return tuple(lengths.count(n) for n in range(1, depth + 1))
+    return tuple(channels**n for n in range(1, depth + 1))
+
+
 def dimension(channels: int, depth: int, *, log: bool = False) -> int:
     """How many numbers a signature, or a log-signature, has."""
-    if log:
-        return len(lyndon_words(channels, depth))
-    return sum(int(channels**n) for n in range(1, depth + 1))
+    return sum(level_sizes(channels, depth, log=log))
 
 
 def place(word: Word, channels: int) -> int:
     """Where a word stands among `words`."""
-    before = sum(int(channels**n) for n in range(1, len(word)))
+    before = dimension(channels, len(word) - 1)
     within = 0
     for letter in word:
         within = within * channels + letter
     return before + within
 
 
+@functools.cache
 def lyndon_places(channels: int, depth: int) -> Int64[Array, " L"]:
     """Where the words of a log-signature stand among those of a signature."""
     return np.array([place(w, channels) for w in lyndon_words(channels, depth)], np.int64)

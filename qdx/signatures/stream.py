@@ -10,6 +10,7 @@ from torch import Tensor
 from qdx.core.errors import ConfigError, ShapeError
 from qdx.signatures import basis, door, horner
 from qdx.signatures.logarithm import flat, logarithm
+from qdx.signatures.threads import one_thread
 
 
 @final
@@ -49,6 +50,7 @@ class Stream:
         self._last = torch.zeros((n_paths, 1, channels), dtype=torch.float64, device=place)
         self._begun = torch.zeros(n_paths, dtype=torch.bool, device=place)
 
+    @one_thread()
     def extend(self, points: Any, lengths: Any = None) -> None:
         """Each path goes on by some samples.
 

@@ -1,4 +1,4 @@
-"""Torch on one thread, for workers: shards already share the cores."""
+"""Torch on one thread: on a machine that others use too, sharing short steps costs far more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 def one_thread() -> Iterator[None]:
     """Within, the calling thread runs torch alone; other threads keep what they have.
 
-    `torch.set_num_threads` would also change what threads born later begin with.
+    Also a decorator. `torch.set_num_threads` would change what threads born later begin with.
     """
     torch.get_num_threads()  # a thread's first use sets its number of threads: not after the limit
     with _controller().limit(limits=1, user_api="openmp"):

@@ -23,6 +23,7 @@ from torch import Tensor
 from qdx.core.errors import ConfigError
 from qdx.signatures import basis, door, horner, reference
 from qdx.signatures.logarithm import flat, logarithm
+from qdx.signatures.threads import one_thread
 
 Backend = Literal["auto", "torch", "pysiglib", "esig"]
 BACKENDS: Final = ("auto", "torch", "pysiglib", "esig")
@@ -113,10 +114,14 @@ def is_fast_installed() -> bool:
     return find_spec("pysiglib") is not None
 
 
+@one_thread()
 def coordinates(
     ready: Float64[Tensor, "B T C"], depth: int, *, log: bool, backend: str
 ) -> Float64[Tensor, "B D"]:
-    """Signatures of finite paths as they are, by a backend that `choose` has settled."""
+    """Signatures of finite paths as they are, by a backend that `choose` has settled.
+
+    On one core: steps are too short to be worth sharing, and workers share the cores already.
+    """
     if backend == "torch":
         return _torch(ready, depth, log)
     if backend == "pysiglib":

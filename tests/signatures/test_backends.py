@@ -14,7 +14,8 @@ import torch
 
 import qdx
 from qdx.core.errors import ConfigError, QdxError
-from qdx.signatures import reference, transform
+from qdx.signatures import horner, reference, transform
+from qdx.signatures.stream import Stream
 from qdx.signatures.threads import one_thread
 
 PATHS = np.random.default_rng(0).normal(size=(7, 12, 2)).cumsum(axis=1)
@@ -98,6 +99,24 @@ def test_one_thread_holds_for_the_thread_that_asked_only() -> None:
     finally:
         torch.set_num_threads(before)
     assert seen == {"worker": 1, "worker after": 3, "main": 3}
+
+
+def test_signatures_keep_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, before = [], torch.get_num_threads()
+    increments = horner.increments
+
+    def spy(*arguments: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return increments(*arguments)
+
+    monkeypatch.setattr(horner, "increments", spy)
+    try:
+        torch.set_num_threads(3)
+        qdx.signature(PATHS, 2, backend="torch")
+        Stream(7, channels=2, depth=2).extend(PATHS)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1]
 
 
 @pytest.mark.gpu

@@ -179,19 +179,6 @@ def test_a_ragged_path_has_the_bits_of_the_path_cut_short(
         assert alone.tobytes() == ragged[row].tobytes()
 
 
-@pytest.mark.parametrize("backend", FAST_TOO)
-def test_the_number_of_threads_changes_no_bit(backend: str) -> None:
-    paths, before = walks(600, 10, 3), torch.get_num_threads()
-    try:
-        found = []
-        for n in (1, 2, 3):
-            torch.set_num_threads(n)
-            found.append(qdx.signature(paths, 4, backend=backend).tobytes())
-    finally:
-        torch.set_num_threads(before)
-    assert len(set(found)) == 1
-
-
 def test_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = walks(100, 9, 3)
     whole = qdx.signature(paths, 3, backend="torch")
