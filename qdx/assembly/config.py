@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -243,7 +243,12 @@ def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
         problems.append(f"{where}: unknown key.{did_you_mean(key, known)}")
     if any(not isinstance(k, str) for k in values):
         return None
-    odd = [k for k, v in values.items() if isinstance(v, bool) or not _is_finite(v)]
+    types = get_type_hints(schema)
+    odd = [
+        k
+        for k, v in values.items()
+        if (isinstance(v, bool) and types.get(k) is not bool) or not _is_finite(v)
+    ]
     for key in odd:
         where = f"{path}.{key}" if path else str(key)
         problems.append(f"{where}: expected a finite number or a name, got {values[key]!r}.")
@@ -283,6 +288,8 @@ def _sentence(path: str, detail: ErrorDetails) -> str:
             f"got {detail['input']!r}."
         )
     expected = re.sub(r"^Input should be ", "", detail["msg"])
+    if detail["type"] == "bool_parsing":
+        expected = "true or false"
     return f"{where}: expected {expected}, got {detail['input']!r}."
 
 

@@ -11,7 +11,10 @@ from qdx.assembly.config import Config
 from qdx.core.protocols import Task
 from qdx.core.types import Json
 
-LIBRARIES = ("qdx", "numpy", "scipy", "warp-lang", "ribs", "scikit-learn", "torch", "esig")
+LIBRARIES = (
+    *("qdx", "numpy", "scipy", "warp-lang", "ribs", "scikit-learn"),
+    *("torch", "pysiglib", "esig", "roughpy"),
+)
 EXTENSIONS = ("avx", "avx2", "fma", "avx512f", "asimd", "sve")
 
 

@@ -43,6 +43,7 @@ OBSERVERS = {
     "final": Row("qdx.observers.sampling:Final"),
     "checkpoints": Row("qdx.observers.sampling:Checkpoints"),
     "path": Row("qdx.observers.sampling:Path"),
+    "signature": Row("qdx.observers.signature:Signature"),
 }
 POLICIES = {"mlp": Row("qdx.assembly.sections:MlpSection", "qdx.policies.mlp:Mlp")}
 DESCRIPTORS = {

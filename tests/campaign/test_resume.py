@@ -37,6 +37,7 @@ VARIANTS = {
         archives={"cells": {"kind": "cvt", "cells": 50, "samples": 500}},
     ),
     "novelty_search on checkpoints": config(observer={"kind": "checkpoints", "samples": 3}),
+    "novelty_search on signatures": config(observer={"kind": "signature", "windows": 2}),
 }
 
 
