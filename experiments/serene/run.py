@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from drawing import draw
 
+from qdx.assembly.parts import build_task
 from qdx.assembly.stored import StoredRun
 from qdx.campaign.campaign import Campaign
 from qdx.report.curve import curves_of
@@ -82,7 +83,7 @@ def result(study: str, run: StoredRun) -> dict:
     """What is kept of a campaign: its end, its marks, its curves, and who spent the budget."""
     s = run.summary()
     goals = list(s["best_by_area"])
-    curves = curves_of(run, len(goals))
+    curves = curves_of(run, build_task(run.config).facts)
     row = {"study": study} | {k: s[k] for k in ("searcher", "seed", "evaluations", "coverage")}
     row |= {"coverage_ceiling": s["coverage_ceiling"], "best": rounded(s["best_by_area"])}
     row |= {"at": {str(m): at(curves, m, goals) for m in MARKS if m <= curves.end}}
