@@ -14,7 +14,7 @@ is kept of a finished one is a file in results/; a campaign whose file is there 
 import argparse
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -143,8 +143,8 @@ def main(arguments: list[str]) -> int:
             for seed in options.seeds
         ]
         with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-            for done in [pool.submit(run_one, *job) for job in jobs]:
-                print(done.result(), flush=True)
+            for done in as_completed([pool.submit(run_one, *job) for job in jobs]):
+                print(done.exception() or done.result(), flush=True)
     if options.out == "results":
         draw(HERE)
     return 0
