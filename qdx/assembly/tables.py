@@ -69,6 +69,7 @@ SEARCHERS = {
     "nsga2": Row("qdx.searchers.nsga2:Nsga2Parameters", "qdx.searchers.nsga2:nsga2"),
     "nslc": Row("qdx.searchers.nslc:NslcParameters", "qdx.searchers.nslc:nslc"),
     "serene": Row("qdx.searchers.serene:SereneParameters", "qdx.searchers.serene:Serene"),
+    "cma_es": Row("qdx.searchers.cma_es:CmaEsParameters", "qdx.searchers.cma_es:CmaEs"),
     "cma_me": Row("qdx.searchers.cma_me:CmaMeParameters", "qdx.searchers.cma_me:CmaMe"),
     "cma_mae": Row("qdx.searchers.cma_mae:CmaMaeParameters", "qdx.searchers.cma_mae:cma_mae"),
     "random_search": Row(
