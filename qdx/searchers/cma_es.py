@@ -23,7 +23,6 @@ from numpy import ndarray as Array
 from qdx.core.protocols import Describe
 from qdx.core.rng import draw
 from qdx.core.types import Evaluations, Genomes, Json, State, Verdict
-from qdx.searchers import stagnation
 from qdx.searchers.evolution_strategies import (
     EvolutionStrategy,
     Kind,
@@ -32,6 +31,7 @@ from qdx.searchers.evolution_strategies import (
     state_of,
 )
 from qdx.searchers.setting import Setting, newborn
+from qdx.searchers.stagnation import Rule, Stagnation
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class CmaEsParameters:
 
     population: Annotated[int, Ge(2)] = 6
     sigma: Annotated[float, Gt(0)] = 0.05
-    stagnation: stagnation.Kind = "paper"
+    stagnation: Rule = "paper"
     strategy: Kind = "cma_es"
 
     archives: ClassVar[dict[str, str]] = {"cells": "grid"}
@@ -71,7 +71,7 @@ class CmaEs:
             kind=p.strategy,
         )
         self._patience = long_patience(n, p.population)
-        self._stagnation = stagnation.Stagnation(p.stagnation, n, p.population)
+        self._stagnation = Stagnation(p.stagnation, n, p.population)
         self._next_id = setting.first_id
         self._best = -1  # id of the best individual found
         self._origin = -1  # id of the one it began at

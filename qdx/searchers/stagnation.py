@@ -18,7 +18,7 @@ from typing import Literal, final
 
 import numpy as np
 
-Kind = Literal["paper", "original"]
+Rule = Literal["paper", "original"]
 
 TAIL = 20  # steps at either end of the paper's window
 SHARE = 0.3  # of the original window, at either end
@@ -36,7 +36,7 @@ class Stagnation:
         members: L.
     """
 
-    kind: Kind
+    kind: Rule
     n_genes: int
     members: int
 
