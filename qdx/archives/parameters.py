@@ -9,6 +9,7 @@ from annotated_types import Ge, Interval
 
 Outside = Literal["clip", "refuse"]
 Ties = Literal["keep", "replace"]
+Rivals = Literal["as_fit", "fitter"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,22 @@ class NoveltyParameters:
 
     neighbours: Annotated[int, Ge(1)] = 15
     method: Literal["auto", "tree", "brute", "torch"] = "auto"
+
+
+@dataclass(frozen=True)
+class DominatedNoveltyParameters:
+    """A bounded archive of those that are far from everybody better.
+
+    Attributes:
+        capacity: Most individuals it holds.
+        neighbours: k, the nearest rivals whose mean distance an individual is judged by.
+        rivals: Who those are: whoever is at least as fit (the authors' code), or fitter (their
+            paper).
+    """
+
+    capacity: Annotated[int, Ge(1)] = 1024
+    neighbours: Annotated[int, Ge(1)] = 3
+    rivals: Rivals = "as_fit"
 
 
 @dataclass(frozen=True)

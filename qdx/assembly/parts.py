@@ -149,9 +149,12 @@ def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rol
 
 
 def _archive(section: Any, records: Records, *, bounds: Any, device: str, seed: int) -> Archive:
-    """Cell archives need bounds; unstructured ones the dimension and where to search."""
+    """Cell archives need bounds; an unstructured one the dimension and where to search."""
     make = resolve(row("archive", section.kind).build)
-    own = {"dimension": len(bounds), "device": device}
-    shape = own if section.kind == "novelty" else {"bounds": bounds}
+    shapes: dict[str, Any] = {
+        "novelty": {"dimension": len(bounds), "device": device},
+        "dominated_novelty": {},
+    }
+    shape = shapes.get(section.kind, {"bounds": bounds})
     archive: Archive = make(section.parameters, records, seed=seed, **shape)
     return archive

@@ -53,6 +53,10 @@ DESCRIPTORS = {
 }
 ARCHIVES = {
     "novelty": Row("qdx.archives.parameters:NoveltyParameters", "qdx.archives.novelty:Novelty"),
+    "dominated_novelty": Row(
+        "qdx.archives.parameters:DominatedNoveltyParameters",
+        "qdx.archives.dominated_novelty:DominatedNovelty",
+    ),
     "grid": Row("qdx.archives.parameters:GridParameters", "qdx.archives.cells:grid"),
     "cvt": Row("qdx.archives.parameters:CvtParameters", "qdx.archives.cells:cvt"),
     "soft_grid": Row("qdx.archives.parameters:SoftGridParameters", "qdx.archives.cells:grid"),
@@ -69,6 +73,8 @@ SEARCHERS = {
     "nsga2": Row("qdx.searchers.nsga2:Nsga2Parameters", "qdx.searchers.nsga2:nsga2"),
     "nslc": Row("qdx.searchers.nslc:NslcParameters", "qdx.searchers.nslc:nslc"),
     "serene": Row("qdx.searchers.serene:SereneParameters", "qdx.searchers.serene:Serene"),
+    "dns": Row("qdx.searchers.dns:DnsParameters", "qdx.searchers.dns:dns"),
+    "cma_es": Row("qdx.searchers.cma_es:CmaEsParameters", "qdx.searchers.cma_es:CmaEs"),
     "cma_me": Row("qdx.searchers.cma_me:CmaMeParameters", "qdx.searchers.cma_me:CmaMe"),
     "cma_mae": Row("qdx.searchers.cma_mae:CmaMaeParameters", "qdx.searchers.cma_mae:cma_mae"),
     "random_search": Row(

@@ -55,7 +55,7 @@ def test_searchers_work_with_archives_of_the_table(name: str) -> None:
 
 
 def test_an_unknown_name_is_refused_with_all_that_are_known() -> None:
-    known = "cvt, grid, novelty, soft_cvt, soft_grid"
+    known = "cvt, dominated_novelty, grid, novelty, soft_cvt, soft_grid"
     with pytest.raises(ConfigError, match=rf"archive: expected one of {known}, got 'x'"):
         row("archive", "x")
 

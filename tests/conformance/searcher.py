@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from qdx.archives.cells import cvt, grid
+from qdx.archives.dominated_novelty import DominatedNovelty
 from qdx.archives.novelty import Novelty
 from qdx.archives.parameters import (
     CvtParameters,
+    DominatedNoveltyParameters,
     GridParameters,
     NoveltyParameters,
     SoftGridParameters,
@@ -108,6 +110,9 @@ def bench(
         soft = SoftGridParameters(6, learning_rate=0.1)
         archives["cells"] = grid(soft, records, bounds=BOUNDS, seed=seed)
         archives["elites"] = grid(GridParameters(6), records, bounds=BOUNDS, seed=seed)
+    elif archive == "dominated_novelty":
+        few = DominatedNoveltyParameters(capacity=20)
+        archives["population"] = DominatedNovelty(few, records, seed=seed)
     elif archive == "grid":
         archives["cells"] = grid(GridParameters(6), records, bounds=BOUNDS, seed=seed)
     else:
