@@ -5,7 +5,7 @@ import platform
 import sys
 import time
 
-from benchmarks import commits, curling, generation, novelty, rollout
+from benchmarks import commits, concurrent, curling, generation, novelty, rollout
 
 TABLES = {
     "rollout": rollout,
@@ -13,6 +13,7 @@ TABLES = {
     "novelty": novelty,
     "commits": commits,
     "curling": curling,
+    "concurrent": concurrent,
 }
 
 

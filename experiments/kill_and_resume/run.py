@@ -1,7 +1,10 @@
 """SIGKILL a campaign at seeded random moments, resume it, compare digests with the calm run.
 
     python experiments/kill_and_resume/run.py [--kills 50] [--seed 0] [--budget 6000] [--out results.json]
+    python experiments/kill_and_resume/run.py --serene [--kills 30] [--out results-serene.json]
 
+With --serene the kills land in bootstrap, exploitation and hand-over of SERENE, on a controller of six
+genes, whose emitters stagnate soon enough to be handed over.
 Every kill must land before the end, every resume must redo no more than one commit interval, the
 archive must not be empty, and both digests must be those of the uninterrupted run. Exit code 1 else.
 """
@@ -19,17 +22,26 @@ from pathlib import Path
 HERE = Path(__file__).parent
 INTERVAL = 5  # generations between commits
 THREADS = (1, 2, 4)
-PLACES = ("rollout", "between", "writing", "clock")
-SEARCHERS = ("novelty_search", "map_elites")
+ANYWHERE = ("rollout", "between", "writing", "clock")
+PLACES = {
+    "novelty_search": ANYWHERE,
+    "map_elites": ANYWHERE,
+    "serene": ("bootstrap", "exploitation", "handover", *ANYWHERE),
+}
+SERENE = {
+    "budget": 60_000,
+    "task": "point",
+    "policy": {"kind": "mlp", "hidden": 1, "layers": 1},
+    "searcher": {"kind": "serene", "chunk": 5000, "population": 50},
+}
 
 
-def config(folder: Path, searcher: str, budget: int, task: str) -> Path:
+def config(folder: Path, searcher: str, options: argparse.Namespace) -> Path:
     path = folder / f"{searcher}.yaml"
-    path.write_text(
-        f"seed: 3\nbudget: {budget}\ntask: {task}\n"
-        f"searcher: {searcher}\n"
-        f"checkpoint: {{generations: {INTERVAL}, seconds: 1000}}\n"
-    )
+    plain = {"budget": options.budget, "task": options.task, "searcher": searcher}
+    own = SERENE if searcher == "serene" else plain
+    rhythm = {"generations": INTERVAL, "seconds": 1000}
+    path.write_text(json.dumps({"seed": 3, **own, "checkpoint": rhythm}))  # JSON is YAML
     return path
 
 
@@ -52,8 +64,12 @@ def wound(rng: random.Random, place: str, generations: int, seconds: float) -> t
         "between": rng.randrange(1, generations),
         "writing": rng.randrange(1, 3 * generations),
         "clock": 1,
+        "bootstrap": rng.randrange(1, 40),
+        "exploitation": rng.randrange(1, 300),
+        "handover": rng.randrange(1, 4),
     }[place]
-    return count, rng.uniform(0.0, {"rollout": 0.002, "clock": 0.8 * seconds}.get(place, 0.0))
+    longest = {"between": 0.0, "writing": 0.0, "clock": 0.8 * seconds}
+    return count, rng.uniform(0.0, longest.get(place, 0.002))
 
 
 def strike(run: Path, start: list[object], place: str, count: int, delay_s: float) -> int:
@@ -112,6 +128,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=6000)
     parser.add_argument("--task", default="hard_maze")
+    parser.add_argument("--serene", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
     rng = random.Random(options.seed)
@@ -119,12 +136,14 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         calm, configs = {}, {}
-        for searcher in SEARCHERS:
-            configs[searcher] = config(folder, searcher, options.budget, options.task)
+        searchers = ("serene",) if options.serene else ("novelty_search", "map_elites")
+        for searcher in searchers:
+            configs[searcher] = config(folder, searcher, options)
             qdx("run", configs[searcher], "executor.threads=1", "--out", folder / searcher)
             calm[searcher] = summary(folder / searcher)
         for i in range(options.kills):
-            searcher, place = SEARCHERS[i % 2], PLACES[i // 2 % len(PLACES)]
+            searcher = searchers[i % len(searchers)]
+            place = PLACES[searcher][i // len(searchers) % len(PLACES[searcher])]
             generations = calm[searcher]["generation"]
             while True:
                 count, delay_s = wound(rng, place, generations, calm[searcher]["wall_s"])

@@ -5,18 +5,23 @@ PLACE is where, COUNT at the how-manieth time:
     between   between two generations, right after a journal line was written
     writing   at a file operation of the storage; a write is cut in half
     clock     DELAY_S after the first generation, wherever that falls
+    bootstrap, exploitation, handover
+              inside SERENE's exploiting half, DELAY_S after selection began in that phase; a hand-over counts
+              where an emitter ended
 """
 
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from qdx.campaign.campaign import Campaign
 from qdx.cli.app import call
 from qdx.rollout import fused
+from qdx.searchers.exploitation import Exploitation
 
 OPERATIONS = ("write", "pwrite", "fsync", "replace", "rename")
 
@@ -90,7 +95,26 @@ def by_the_clock(at: At, delay_s: float) -> None:
     Campaign.journal = journal  # type: ignore[method-assign]
 
 
+def inside_serene(method: str, counts: Callable[[Exploitation], bool]) -> Callable[..., None]:
+    def place(at: At, delay_s: float) -> None:
+        real = getattr(Exploitation, method)
+
+        def watched(self: Exploitation, *args: Any) -> Any:
+            if counts(self) and at():
+                threading.Timer(delay_s, die).start()
+                real(self, *args)
+                time.sleep(60)  # the timer ends it; what was computed is never told
+            return real(self, *args)
+
+        setattr(Exploitation, method, watched)
+
+    return place
+
+
 PLACES = {
+    "bootstrap": inside_serene("admit", lambda e: e._phase in ("found", "bootstrap")),
+    "exploitation": inside_serene("admit", lambda e: e._phase == "exploit"),
+    "handover": inside_serene("_hand_over", lambda e: bool(e._ended)),
     "rollout": during_rollout,
     "between": between_generations,
     "writing": while_writing,

@@ -2,8 +2,9 @@
 
 Vassiliades, Chatzilygeroudis & Mouret, "Using centroidal Voronoi tessellations to scale up the
 multidimensional archive of phenotypic elites algorithm", IEEE TEVC 22(4), 2018. This file
-translates the words: genes → solution, descriptors → measures, fitness → objective. What pyribs
-stores is an id; everything an id stands for lives in the record store, and every statistic is
+translates the words: descriptors → measures. pyribs lays out the cells and says which one a
+descriptor falls into. Who holds a cell is decided here, because pyribs knows one rule for ties only
+and forgets nobody; everything an id stands for lives in the record store, and every statistic is
 computed from contents.
 
 pyribs clips measures outside its ranges into edge cells without a word, and one NaN rejects a
@@ -17,14 +18,14 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int8, Int64
 from numpy import ndarray as Array
 from ribs.archives import CVTArchive, GridArchive, k_means_centroids
 from threadpoolctl import threadpool_limits
 
 from qdx.archives.members import Members
 from qdx.archives.neighbours import Neighbours
-from qdx.archives.parameters import CvtParameters, GridParameters, Outside
+from qdx.archives.parameters import CellsParameters, CvtParameters, GridParameters
 from qdx.core.errors import ConfigError, QdxError
 from qdx.core.protocols import Describe, MemberChanges
 from qdx.core.records import Records
@@ -37,15 +38,20 @@ MOST_CELLS = 4_000_000  # a grid allocates them all
 
 @final
 class Cells:
-    """One elite per cell: the fittest, the first of equals."""
+    """One elite per cell: the fittest, and of equals the first or, by option, the last."""
 
     def __init__(
-        self, cells: GridArchive | CVTArchive, records: Records, *, outside: Outside, seed: int
+        self,
+        parameters: CellsParameters,
+        cells: GridArchive | CVTArchive,
+        records: Records,
+        *,
+        seed: int,
     ) -> None:
-        """An empty pyribs archive with an `id` field."""
+        """Empty cells; the pyribs archive is their layout and stays empty."""
+        self._p = parameters
         self._cells = cells
         self._records = records
-        self._policy = outside
         self._seed = seed
         self._members = Members(records)
         self._elite = np.full(cells.cells, -1, np.int64)
@@ -61,7 +67,7 @@ class Cells:
         finite = np.isfinite(descriptors).all(axis=1) & np.isfinite(fitness)
         failed = evaluations.outcomes.failed | ~finite
         self._n_outside += int((~inside & ~failed).sum())
-        offered = ~failed if self._policy == "clip" else ~failed & inside
+        offered = ~failed if self._p.outside == "clip" else ~failed & inside
         status = np.full(len(evaluations), Status.REFUSED, np.int8)
         rows = np.flatnonzero(offered)
         if len(rows):
@@ -71,22 +77,23 @@ class Cells:
 
     def remove(self, ids: Int64[Array, " R"]) -> None:
         self._members.remove(ids)
-        self._rebuild(self._members.ids())
+        gone = np.isin(self._elite, ids)
+        self._elite[gone] = -1
+        self._fitness[gone] = 0.0
 
     def redescribe(self, describe: Describe) -> None:
-        ids = self._members.ids()
+        ids = np.sort(self._members.ids())  # as they came
         descriptors = describe(ids).descriptors
         fitness = self._records.column("fitness", ids)
         kept, inside = np.isfinite(descriptors).all(axis=1), self._within(descriptors)
         self._n_outside += int((kept & ~inside).sum())
-        if self._policy == "refuse":
+        if self._p.outside == "refuse":
             kept &= inside
-        order = np.lexsort((ids, -fitness))  # the fittest first, then the oldest
-        order = order[kept[order]]
-        self._empty()
+        self._elite[:] = -1
+        self._fitness[:] = 0.0
         self._members.remove(ids)
-        if len(order):
-            self._insert(ids[order], fitness[order], descriptors[order])
+        if kept.any():
+            self._insert(ids[kept], fitness[kept], descriptors[kept])
 
     def members(self) -> Int64[Array, " N"]:
         """Ids in cell order."""
@@ -126,7 +133,10 @@ class Cells:
         self._n_outside = state.json["outside"]
 
     def load(self, ids: Int64[Array, " N"]) -> None:
-        self._rebuild(ids)
+        if len(ids):
+            cells = self.cells_of(self._records.descriptors(ids))
+            self._elite[cells] = ids
+            self._fitness[cells] = self._records.column("fitness", ids)
         if (self._elite >= 0).sum() != len(ids):
             raise QdxError(
                 "archives.cells: members share cells, so the cells are not those of the run. "
@@ -149,40 +159,29 @@ class Cells:
         ids: Int64[Array, " R"],
         fitness: Float32[Array, " R"],
         descriptors: Float32[Array, "R D"],
-    ) -> Array:
-        """Offer rows to pyribs, then bring the members in line with what it kept.
+    ) -> Int8[Array, " R"]:
+        """Offer finite rows: the cells end as if the rows had come one after the other.
 
-        pyribs judges each row against the archive as it was before the batch. A row whose cell a
-        batch mate took is refused here, so that as many rows are new as the archive grows.
+        Each row is judged against the archive as it was before the batch, and a row whose cell a
+        batch mate took is refused, so that as many rows are new as the archive grows.
         """
-        points = descriptors.astype(np.float64)
-        info = self._cells.add(np.zeros(len(ids)), fitness.astype(np.float64), points, id=ids)
-        _, kept = self._cells.retrieve(points)
-        cells, first = np.unique(kept["index"], return_index=True)
-        before, now = self._elite[cells], kept["id"][first]
-        changed = before != now
-        self._elite[cells] = now
-        self._fitness[cells] = kept["objective"][first]
-        evicted = before[changed]
-        self._members.remove(evicted[evicted >= 0])
-        self._members.add(now[changed])
-        return np.where(kept["id"] == ids, info["status"], Status.REFUSED).astype(np.int8)
-
-    def _empty(self) -> None:
-        self._cells.clear()
-        self._elite[:] = -1
-        self._fitness[:] = 0.0
-
-    def _rebuild(self, ids: Int64[Array, " N"]) -> None:
-        """Contents from scratch; members have distinct cells, so order does not matter."""
-        self._empty()
-        if len(ids):
-            points = self._records.descriptors(ids)
-            fitness = self._records.column("fitness", ids).astype(np.float64)
-            self._cells.add(np.zeros(len(ids)), fitness, points.astype(np.float64), id=ids)
-            cells = self.cells_of(points)
-            self._elite[cells] = ids
-            self._fitness[cells] = fitness
+        cells = self.cells_of(descriptors)
+        turn = np.arange(len(ids)) if self._p.ties == "keep" else -np.arange(len(ids))
+        order = np.lexsort((turn, -fitness, cells))  # of each cell the winner first
+        rows = order[np.unique(cells[order], return_index=True)[1]]
+        rivals, empty = self._elite[cells[rows]], self._elite[cells[rows]] < 0
+        better = fitness[rows] > self._fitness[cells[rows]]
+        if self._p.ties == "replace":
+            better |= (fitness[rows] == self._fitness[cells[rows]]) & (rivals != ids[rows])
+        taken = empty | better
+        rows, rivals = rows[taken], rivals[taken]
+        self._members.remove(rivals[rivals >= 0])
+        self._members.add(ids[rows])
+        self._elite[cells[rows]] = ids[rows]
+        self._fitness[cells[rows]] = fitness[rows]
+        status = np.full(len(ids), Status.REFUSED, np.int8)
+        status[rows] = np.where(rivals < 0, Status.NEW, Status.IMPROVED)
+        return status
 
 
 def grid(parameters: GridParameters, records: Records, *, bounds: Bounds, seed: int) -> Cells:
@@ -202,9 +201,8 @@ def grid(parameters: GridParameters, records: Records, *, bounds: Bounds, seed: 
         solution_dim=(),
         dims=[parameters.bins] * len(ranges),
         ranges=ranges,
-        extra_fields={"id": ((), np.int64)},
     )
-    return Cells(cells, records, outside=parameters.outside, seed=seed)
+    return Cells(parameters, cells, records, seed=seed)
 
 
 def cvt(parameters: CvtParameters, records: Records, *, bounds: Bounds, seed: int) -> Cells:
@@ -221,10 +219,8 @@ def cvt(parameters: CvtParameters, records: Records, *, bounds: Bounds, seed: in
         centroids, _ = k_means_centroids(
             centroids=parameters.cells, ranges=ranges, samples=parameters.samples, seed=key
         )
-    cells = CVTArchive(
-        solution_dim=(), centroids=centroids, ranges=ranges, extra_fields={"id": ((), np.int64)}
-    )
-    return Cells(cells, records, outside=parameters.outside, seed=seed)
+    cells = CVTArchive(solution_dim=(), centroids=centroids, ranges=ranges)
+    return Cells(parameters, cells, records, seed=seed)
 
 
 def check_bounds(ranges: Bounds, dimension: int) -> None:

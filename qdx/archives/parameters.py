@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 
 Outside = Literal["clip", "refuse"]
+Ties = Literal["keep", "replace"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,14 @@ class GridParameters:
         bins: Cells per dimension, the same for all.
         bounds: (low, high) per dimension; the task's own where not given.
         outside: What becomes of a descriptor outside the bounds; it is counted either way.
+        ties: Whether an equally fit newcomer leaves the elite of a cell (keep) or takes its place
+            (replace), as in the SERENE baseline, whose elites drift where nothing is rewarded.
     """
 
     bins: Annotated[int, Ge(1)] = 50
     bounds: tuple[tuple[float, float], ...] | None = None
     outside: Outside = "clip"
+    ties: Ties = "keep"
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,15 @@ class CvtParameters:
         samples: Uniform points clustered into them.
         bounds: (low, high) per dimension; the task's own where not given.
         outside: What becomes of a descriptor outside the bounds; it is counted either way.
+        ties: Whether an equally fit newcomer leaves the elite of a cell (keep) or takes its place
+            (replace).
     """
 
     cells: Annotated[int, Ge(2)] = 1000
     samples: Annotated[int, Ge(2)] = 50_000
     bounds: tuple[tuple[float, float], ...] | None = None
     outside: Outside = "clip"
+    ties: Ties = "keep"
+
+
+CellsParameters = GridParameters | CvtParameters

@@ -168,7 +168,7 @@ def check(raw: Json, name: str = "") -> Config:
         raise ConfigError("\n".join(problems))
     assert campaign is not None  # for the type checker: no problems, so it was read
     if not campaign.name:
-        default = name or f"{parts['task'].kind}-{parts['searcher'].kind}"
+        default = name or as_file_name(f"{parts['task'].kind}-{parts['searcher'].kind}")
         campaign = CampaignSection(**{**asdict(campaign), "name": default})
     return Config(campaign=campaign, checkpoint=checkpoint, archives=archives, **parts)
 

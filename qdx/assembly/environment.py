@@ -8,23 +8,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from qdx.assembly.config import Config
+from qdx.core.protocols import Task
 from qdx.core.types import Json
 
-LIBRARIES = (
-    *("qdx", "numpy", "scipy", "warp-lang", "ribs", "scikit-learn"),
-    *("torch", "pysiglib", "esig", "roughpy"),
-)
+LIBRARIES = ("qdx", "numpy", "scipy", "warp-lang", "ribs", "scikit-learn", "torch", "esig")
 EXTENSIONS = ("avx", "avx2", "fma", "avx512f", "asimd", "sve")
 
 
-def environment(config: Config) -> Json:
+def environment(config: Config, task: Task) -> Json:
     """Device, processor and versions, as every manifest records them."""
+    parts = (task, config.observer.parameters)  # stepped tasks name their engines, as do signatures
+    libraries = LIBRARIES + tuple(name for part in parts for name in getattr(part, "libraries", ()))
     device = getattr(config.executor.parameters, "device", "cpu")
     return {
         "device": device,
         "machine": platform.machine(),
         "instructions": list(_instructions()),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **_versions(libraries)},
     }
 
 
@@ -40,9 +40,9 @@ def differences(then: Json, now: Json) -> list[str]:
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
+def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
     found = {}
-    for library in LIBRARIES:
+    for library in libraries:
         try:
             found[library] = version(library)
         except PackageNotFoundError:

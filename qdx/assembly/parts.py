@@ -7,11 +7,14 @@ from typing import Any
 
 from qdx.assembly.config import Config
 from qdx.assembly.tables import resolve, row
+from qdx.core.errors import ConfigError
 from qdx.core.protocols import Archive, Descriptor, Executor, Observer, Rollout, Searcher, Task
 from qdx.core.records import Records
+from qdx.core.task_facts import TaskFacts
 from qdx.encodings.direct import Direct
 from qdx.metrics.tally import Tally
 from qdx.searchers.setting import Setting
+from qdx.tasks.stepped import SteppedTask
 
 ISLAND_BITS = 40  # an island's ids start at island << 40
 
@@ -39,10 +42,10 @@ def build(config: Config) -> Parts:
     Raises:
         ConfigError: Parts that do not fit together.
     """
-    device = getattr(config.executor.parameters, "device", "cpu")
-    resolve("qdx.rollout.device:check_device")(device)
-    task, policy, observer = build_task(config), build_policy(config), config.observer.parameters
-    facts = task.facts
+    task, observer = build_task(config), config.observer.parameters
+    facts, device = task.facts, _device(config)
+    policy = _policy(config, facts)
+    rollout = _rollout(config, task, observer, device)
     bounds = observer.bounds(facts)
     descriptor = resolve(row("descriptor", config.descriptor.kind).build)(
         config.descriptor.parameters, observation=config.observer.kind, dimension=len(bounds)
@@ -66,7 +69,7 @@ def build(config: Config) -> Parts:
         task=task,
         policy=policy,
         observer=observer,
-        rollout=build_rollout(config, observer),
+        rollout=rollout,
         executor=build_executor(config),
         descriptor=descriptor,
         records=records,
@@ -77,14 +80,45 @@ def build(config: Config) -> Parts:
 
 
 def build_task(config: Config) -> Task:
-    """The task alone, for pictures and lists."""
-    task: Task = config.task.parameters
+    """The task alone, for pictures and lists.
+
+    Raises:
+        ConfigError: A Gymnasium environment that does not exist or does not fit.
+    """
+    section, build_one = config.task, row("task", config.task.kind).build
+    task: Task = (
+        resolve(build_one)(section.parameters, section.kind) if build_one else section.parameters
+    )
     return task
 
 
 def build_policy(config: Config) -> Any:
     """The policy; what the config leaves open is the task's own."""
-    facts = config.task.parameters.facts
+    return _policy(config, build_task(config).facts)
+
+
+def build_rollout(config: Config, observer: Observer, device: str = "") -> Rollout:
+    """Task x policy x an observer, on the executor's device unless told otherwise.
+
+    Raises:
+        ConfigError: This machine has no such device, or a package that the task needs is missing.
+    """
+    return _rollout(config, build_task(config), observer, device or _device(config))
+
+
+def build_executor(config: Config) -> Executor:
+    """Where rollouts run."""
+    executor: Executor = resolve(row("executor", config.executor.kind).build)(
+        config.executor.parameters
+    )
+    return executor
+
+
+def _device(config: Config) -> str:
+    return str(getattr(config.executor.parameters, "device", "cpu"))
+
+
+def _policy(config: Config, facts: TaskFacts) -> Any:
     given = config.policy.parameters
     hidden, layers = facts.hidden
     return resolve(row("policy", config.policy.kind).build)(
@@ -95,27 +129,23 @@ def build_policy(config: Config) -> Any:
     )
 
 
-def build_rollout(config: Config, observer: Observer, device: str = "") -> Rollout:
-    """Task x policy x an observer, on the executor's device unless told otherwise.
-
-    Raises:
-        ConfigError: This machine has no such device.
-    """
-    fused = resolve("qdx.rollout.fused:FusedRollout")
-    device = device or getattr(config.executor.parameters, "device", "cpu")
-    resolve("qdx.rollout.device:check_device")(device)
-    rollout: Rollout = fused(
-        config.task.parameters, build_policy(config), observer, device, config.campaign.seed
-    )
-    return rollout
-
-
-def build_executor(config: Config) -> Executor:
-    """Where rollouts run."""
-    executor: Executor = resolve(row("executor", config.executor.kind).build)(
-        config.executor.parameters
-    )
-    return executor
+def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rollout:
+    """Fused where the task is a kernel, stepped where it is worlds of its own."""
+    policy, seed = _policy(config, task.facts), config.campaign.seed
+    if not isinstance(task, SteppedTask):
+        resolve("qdx.rollout.device:check_device")(device)
+        fused: Rollout = resolve("qdx.rollout.fused:FusedRollout")(
+            task, policy, observer, device, seed
+        )
+        return fused
+    if device != "cpu":
+        raise ConfigError(
+            f"executor.device: expected cpu, for {config.task.kind} is stepped there, got "
+            f"{device!r}."
+        )
+    task.open(0).close()  # what is missing on this machine is said now
+    stepped: Rollout = resolve("qdx.rollout.stepped:SteppedRollout")(task, policy, observer, seed)
+    return stepped
 
 
 def _archive(section: Any, records: Records, *, bounds: Any, device: str, seed: int) -> Archive:

@@ -32,6 +32,12 @@ TASKS = {
     "redundant_arm": Row("qdx.tasks.redundant_arm:RedundantArm"),
     "collect_ball": Row("qdx.tasks.collect_ball:CollectBall"),
     "point": Row("qdx.tasks.point:Point"),
+    "ant_maze": Row("qdx.tasks.ant_maze:AntMaze"),
+}
+TASK_FAMILIES = {  # tasks are named family:<Id>, and built from the parameters and that name
+    "gymnasium": Row(
+        "qdx.tasks.gymnasium_parameters:GymnasiumParameters", "qdx.tasks.gymnasium_build:build"
+    ),
 }
 OBSERVERS = {
     "final": Row("qdx.observers.sampling:Final"),
@@ -85,10 +91,15 @@ def row(table: str, name: str, path: str = "") -> Row:
     Raises:
         ConfigError: No such name; the nearest one is suggested.
     """
-    rows = TABLES[table] | (installed_tasks() if table == "task" else {})
+    rows, more = TABLES[table], []
+    if table == "task":
+        family, _, id_ = name.partition(":")
+        if id_ and family in TASK_FAMILIES:
+            return TASK_FAMILIES[family]
+        rows, more = rows | installed_tasks(), [f"{family}:<Id>" for family in TASK_FAMILIES]
     if name not in rows:
         raise ConfigError(
-            f"{path or table}: expected one of {', '.join(sorted(rows))}, got {name!r}."
+            f"{path or table}: expected one of {', '.join([*sorted(rows), *more])}, got {name!r}."
             f"{did_you_mean(name, rows)}"
         )
     return rows[name]

@@ -82,7 +82,7 @@ class Campaign:
             raise
         campaign.skipped = snapshot.skipped
         began = snapshot.meta.get("environment")
-        campaign.moved = differences(began, environment(config)) if began else []
+        campaign.moved = differences(began, environment(config, parts.task)) if began else []
         return campaign
 
     def _begin(self, parts: Parts, directory: RunDirectory, *, overrides: list[str]) -> None:
@@ -267,7 +267,7 @@ class Campaign:
             "generation": self.tally.generation,
             "evaluations": self.tally.evaluations,
             "overrides": self._overrides,
-            "environment": environment(self.config),
+            "environment": environment(self.config, self.task),
         }
 
     def _where(self, what: str) -> str:

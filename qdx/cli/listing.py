@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +16,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of
 
 def tasks(json: AsJson = False) -> None:
     """The tasks, with their sizes, goals and reachable coverage."""
-    from qdx.assembly.tables import TASKS, installed_tasks, resolve
+    from qdx.assembly.tables import TASK_FAMILIES, TASKS, installed_tasks, resolve
 
+    families = {f"{n}:<Id>": resolve(r.parameters) for n, r in TASK_FAMILIES.items()}
     rows = {}
     for name, r in (TASKS | installed_tasks()).items():
         try:
@@ -25,16 +26,22 @@ def tasks(json: AsJson = False) -> None:
         except ConfigError as error:
             printing.warn(str(error))
     if json:
-        printing.as_json({name: _task(task) for name, task in rows.items()})
+        listed = {name: _task(task) for name, task in rows.items()}
+        listed |= {name: _family(schema) for name, schema in families.items()}
+        printing.as_json(listed)
         return
     for name, task in rows.items():
         facts, ceiling = task.facts, task.ceiling()
         print(f"{name:<18}{facts.summary}")
         print(f"{'':<18}observes {', '.join(facts.observation)}; acts by {', '.join(facts.action)}")
-        goals = ", ".join(goal.name for goal in facts.goals)
+        goals = ", ".join(goal.name for goal in facts.goals) or "none"
         print(f"{'':<18}{facts.horizon} steps; goals: {goals}")
         if ceiling:
             print(f"{'':<18}reachable coverage {ceiling.coverage:.3f} ({ceiling.method})")
+    for name, schema in families.items():
+        print(f"{name:<18}{_family(schema)['summary']}")
+        for key, value in _defaults(schema).items():
+            print(f"{'':<18}{key}: {value}")
 
 
 def searchers(json: AsJson = False) -> None:
@@ -68,6 +75,10 @@ def _task(task: Any) -> Json:
     }
 
 
+def _family(schema: Any) -> Json:
+    return {"summary": schema.__doc__.splitlines()[0], "parameters": _defaults(schema)}
+
+
 def _searcher(build: Any, schema: Any) -> Json:
     return {
         "summary": build.__doc__.splitlines()[0],
@@ -77,4 +88,11 @@ def _searcher(build: Any, schema: Any) -> Json:
 
 
 def _defaults(schema: Any) -> Json:
-    return {f.name: None if f.default is MISSING else f.default for f in fields(schema)}
+    return {f.name: _default(f) for f in fields(schema)}
+
+
+def _default(field: Field[Any]) -> Any:
+    """A parameter's default; None where it has none."""
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return None if field.default is MISSING else field.default

@@ -68,6 +68,8 @@ def summary(s: Json) -> None:
     }
     for name, row in rows.items():
         print(f"{name:<14}{row}")
+    if not s["best_by_area"] and s["best_fitness"] is not None:
+        print(f"{'best reward':<14}{s['best_fitness']:.3f}, of all episodes")
     for goal, best in s["best_by_area"].items():
         n = s["rewarded"][goal]
         print(f"{'best reward':<14}{best:.3f} at {goal}, of all episodes ({n} were rewarded)")

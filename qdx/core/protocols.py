@@ -114,6 +114,21 @@ class Rollout(Protocol):
 
 
 @runtime_checkable
+class Divisible(Protocol):
+    """A rollout that readies a batch once and runs it in pieces, side by side in one process."""
+
+    def divide(
+        self, genomes: Genomes, size: int
+    ) -> tuple[list[Callable[[], None]], Callable[[], Outcomes]]:
+        """Pieces of about `size` rows, and what gives the outcomes when all of them have run.
+
+        Pieces may run in any order and on any thread. The outcomes are those of a call with the
+        whole batch, bit for bit.
+        """
+        ...
+
+
+@runtime_checkable
 class Executor(Protocol):
     """Where a rollout runs."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy import ndarray as Array
+
+EpisodeSeed = Literal["same", "per_genome"]
 
 
 class Goal(NamedTuple):
@@ -42,12 +44,12 @@ class Scenery(NamedTuple):
 
     Attributes:
         walls: (H, W) bool raster, row 0 at the smallest second measure; None for an empty world.
-        start: Where episodes begin.
+        start: Where episodes begin; None where that follows from their seed.
         y_down: The second measure grows downwards.
     """
 
     walls: Array | None
-    start: tuple[float, float]
+    start: tuple[float, float] | None
     y_down: bool = False
 
 
@@ -67,6 +69,8 @@ class TaskFacts:
         goals: Reward areas; `Outcomes.reward_area` is an index into them.
         hidden: Width and number of the papers' controller's hidden layers.
         source: Where the task comes from.
+        episode_seed: What an episode is reset with: the campaign's seed, so that all episodes begin
+            the same way (the papers'), or a seed of its own for each genome.
     """
 
     name: str
@@ -80,6 +84,7 @@ class TaskFacts:
     goals: tuple[Goal, ...]
     hidden: tuple[int, int]
     source: str
+    episode_seed: EpisodeSeed = "same"
 
     @property
     def low(self) -> Array:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import Annotated, Any, NamedTuple, final
 
 from annotated_types import Ge
 
 from qdx.core.errors import QdxError, RolloutError
-from qdx.core.protocols import Rollout
+from qdx.core.protocols import Divisible, Rollout
 from qdx.core.types import Genomes, Outcomes
 from qdx.executors.sharding import shards, unshard
-
-
-def _gathered(shards_: list[Future[Outcomes]]) -> Outcomes:
-    """The outcomes of a batch; whatever a rollout raised ends here as one kind of error."""
-    try:
-        return unshard([shard.result() for shard in shards_])
-    except QdxError:
-        raise
-    except Exception as error:
-        raise RolloutError(f"a shard could not be evaluated: {error!r}") from error
 
 
 @dataclass(frozen=True)
@@ -32,13 +23,32 @@ class LocalParameters:
 
     Attributes:
         threads: Worker threads; 0 for one per core.
-        shard: Genomes per shard; never derived from the number of threads.
+        shard: Genomes per shard; 0 for a sixteenth of the batch, between 2 and 24. Never derived
+            from the number of threads.
         device: Where kernels run: cpu, cuda, cuda:1, …
     """
 
     threads: Annotated[int, Ge(0)] = 0
-    shard: Annotated[int, Ge(1)] = 25
+    shard: Annotated[int, Ge(0)] = 0
     device: str = "cpu"
+
+
+class Batch(NamedTuple):
+    """A batch under way: its shards, and what makes outcomes of them."""
+
+    shards: list[Future[Any]]
+    finish: Callable[[], Outcomes]
+
+    def outcomes(self) -> Outcomes:
+        """Of all shards; whatever a rollout raised ends here as one kind of error."""
+        try:
+            for shard in self.shards:
+                shard.result()
+            return self.finish()
+        except QdxError:
+            raise
+        except Exception as error:
+            raise RolloutError(f"a shard could not be evaluated: {error!r}") from error
 
 
 @final
@@ -50,32 +60,41 @@ class Local:
     def __init__(self, parameters: LocalParameters) -> None:
         self._shard = parameters.shard
         self._pool = ThreadPoolExecutor(parameters.threads or os.cpu_count(), "rollout")
-        self._tickets: dict[int, list[Future[Outcomes]]] = {}
+        self._batches: dict[int, Batch] = {}
         self._next = 0
 
     def submit(self, rollout: Rollout, genomes: Genomes) -> int:
         ticket, self._next = self._next, self._next + 1
-        parts = shards(genomes, self._shard)
-        self._tickets[ticket] = [self._pool.submit(rollout, part) for part in parts]
+        size = self._shard or shard_of(len(genomes))
+        if isinstance(rollout, Divisible):
+            pieces, finish = rollout.divide(genomes, size)
+            self._batches[ticket] = Batch([self._pool.submit(piece) for piece in pieces], finish)
+        else:
+            parts = [self._pool.submit(rollout, part) for part in shards(genomes, size)]
+            self._batches[ticket] = Batch(parts, lambda: unshard([p.result() for p in parts]))
         return ticket
 
     def collect(self, timeout: float | None = None) -> dict[int, Outcomes]:
         deadline = None if timeout is None else time.monotonic() + timeout
-        while self._tickets:
-            pending = {f for futures in self._tickets.values() for f in futures if not f.done()}
-            done = [t for t, futures in self._tickets.items() if not pending & set(futures)]
-            if done:
-                return {
-                    done[0]: _gathered(self._tickets.pop(done[0]))
-                }  # one: an error loses no other
+        while self._batches:
+            pending = {f for b in self._batches.values() for f in b.shards if not f.done()}
+            done = [t for t, b in self._batches.items() if not pending & set(b.shards)]
+            if done:  # one: an error loses no other
+                return {done[0]: self._batches.pop(done[0]).outcomes()}
             left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
             if not wait(pending, left, FIRST_COMPLETED).done:
                 break
         return {}
 
     def cancel(self, ticket: int) -> None:
-        for shard in self._tickets.pop(ticket, []):
+        batch = self._batches.pop(ticket, None)
+        for shard in batch.shards if batch else []:
             shard.cancel()
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+def shard_of(n: int) -> int:
+    """Genomes per shard of a batch of n: even, for a CPU core runs two episodes side by side."""
+    return int(min(max(2 * -(-n // 32), 2), 24))

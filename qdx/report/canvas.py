@@ -17,12 +17,14 @@ from typing import Final
 
 import matplotlib as mpl
 import numpy as np
+from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy import ndarray as Array
 
 INK: Final = "#222222"
 MUTED: Final = "#6E6E6E"
@@ -113,12 +115,22 @@ def percent_axis(axes: Axes, top: float) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
 
 
-def reward_axis(axes: Axes, best: float) -> None:
-    """Rewards from 0 to the next round number along y; of a best reward of nothing, to 1."""
+def reward_axis(axes: Axes, values: Float64[Array, "..."]) -> None:
+    """Rewards along y, from 0 to the next round number; of rewards of nothing, to 1.
+
+    Where some are below 0, the axis shows the range they span.
+    """
+    known = values[np.isfinite(values)]
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=STEPS))
+    low, best = float(known.min(initial=0)), float(known.max(initial=0))
+    if low < 0:
+        low, best = float(known.min()), float(known.max())
+        margin = 0.06 * (best - low) or 0.06 * abs(low)
+        axes.set_ylim(low - margin, best + margin)
+        return
     scale = 10.0 ** np.floor(np.log10(best)) if best > 0 else 1.0
     top = scale * min(n for n in (1, 2, 2.5, 3, 4, 5, 6, 8, 10) if n * scale >= best)
     axes.set_ylim(-0.02 * top, 1.06 * top)
-    axes.yaxis.set_major_locator(MaxNLocator(4, steps=STEPS))
 
 
 def count(x: float, largest: float = 0) -> str:

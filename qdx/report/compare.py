@@ -32,7 +32,7 @@ from qdx.report.canvas import (
     place,
     reward_axis,
 )
-from qdx.report.curve import N_POINTS, curves_of
+from qdx.report.curve import N_POINTS, best_names, best_rewards, curves_of
 from qdx.report.groups import Group, groups, task_key
 
 __all__ = ["curves", "groups", "readable", "records", "spread", "table"]
@@ -98,7 +98,7 @@ def spread(group: Group) -> Spread:
     Curves are read by steps at `N_POINTS` evaluations, evenly spaced from 0 to the end of the
     shortest run (SERENE and STAX code: "resampled at 1000 points").
     """
-    each = [curves_of(run, len(group.facts.goals)) for run in group.runs]
+    each = [curves_of(run, group.facts) for run in group.runs]
     grid = np.linspace(0, min(c.end for c in each), N_POINTS)
     read = [curves.at(grid) for curves in each]
     values = np.array([np.column_stack([c.coverage, c.best]) for c in read])  # (seeds, E, V)
@@ -120,7 +120,7 @@ def curves(runs: Sequence[StoredRun]) -> Figure:
         rows[task_key(group.runs[0])].append(group)
     labels = list(dict.fromkeys(group.label for group in found))
     styles = {label: _style(i) for i, label in enumerate(labels)}
-    n_columns = 1 + max(len(group.facts.goals) for group in found)
+    n_columns = 1 + max(len(best_names(group.facts)) for group in found)
     width = LEFT + n_columns * PANEL[0] + (n_columns - 1) * GAP[0] + RIGHT
     panels = len(rows) * PANEL[1] + (len(rows) - 1) * GAP[1]
     n_lines = 1 + -(-len(labels) // _legend_columns([f"{x}  (20 seeds)" for x in labels], width))
@@ -141,8 +141,9 @@ def _row(group: Group) -> Json:
     row["evaluations"] = float(np.mean(evaluations))
     row |= _mean_std("coverage", [m["coverage"] for m in metrics])
     row["of ceiling"] = row["coverage"] / group.ceiling if group.ceiling else np.nan
-    for i, goal in enumerate(group.facts.goals):
-        row |= _mean_std(f"best {goal.name}", [m["best_by_area"][i] for m in metrics])
+    best = np.array([best_rewards(m, group.facts) for m in metrics])
+    for name, values in zip(best_names(group.facts), best.T, strict=True):
+        row |= _mean_std(f"best {name}", values.tolist())
     row |= _mean_std("qd_score", [m["qd_score"] for m in metrics])
     row["wall_s"] = float(np.mean(wall_s))
     row["evaluations_per_s"] = sum(evaluations) / sum(wall_s) if sum(wall_s) else np.nan
@@ -177,17 +178,19 @@ def _draw_task(
     facts, ceiling = some[0].facts, some[0].ceiling
     spreads = [spread(group) for group in some]
     end = max(s.evaluations[-1] for s in spreads)
-    names = [f"{facts.name}: coverage", *(f"best reward, {goal.name}" for goal in facts.goals)]
+    short = facts.name.rpartition(":")[2]
+    names = [f"{short}: coverage", *(f"best reward, {n}" for n in best_names(facts))]
     for column, name in enumerate(names):
         left = LEFT + column * (PANEL[0] + GAP[0])
         axes = place(made, (left, bottom, *PANEL))
         dress(axes, name)
         for group, s in zip(some, spreads, strict=True):
             _draw_spread(axes, s, column, style=styles[group.label])
-        top = max(float(s.high[:, column].max()) for s in spreads)
+        values = np.concatenate([np.r_[s.low[:, column], s.high[:, column]] for s in spreads])
+        top = float(values.max())
         if column:
-            reward_axis(axes, top)
-            if not top:
+            reward_axis(axes, values)
+            if not values.any():
                 axes.text(end / 2, 0.5, "not reached", ha="center", size=SMALL, color=MUTED)
         else:
             ceiling_line(axes, ceiling)

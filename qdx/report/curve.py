@@ -14,6 +14,8 @@ from jaxtyping import Float64
 from numpy import ndarray as Array
 
 from qdx.assembly.stored import StoredRun
+from qdx.core.task_facts import TaskFacts
+from qdx.core.types import Json
 
 N_POINTS: Final = 1000  # SERENE and STAX code: "all curves resampled at 1000 points"
 
@@ -26,7 +28,8 @@ class Curves:
         evaluations: Episodes so far, ascending.
         coverage: Share of cells visited by exploration.
         coverage_all: Emitter evaluations included.
-        best: Best reward per goal.
+        best: Best reward per goal. Where the task has no goals, one column: of any episode, NaN
+            before the first.
     """
 
     evaluations: Float64[Array, " J"]
@@ -51,14 +54,27 @@ class Curves:
         return self.at(np.linspace(0, self.end, N_POINTS))
 
 
-def curves_of(run: StoredRun, n_goals: int) -> Curves:
+def best_names(facts: TaskFacts) -> list[str]:
+    """What the columns of `Curves.best` are."""
+    return [goal.name for goal in facts.goals] or ["any episode"]
+
+
+def best_rewards(metrics: Json, facts: TaskFacts) -> list[float]:
+    """A row of `Curves.best`, from what a journal line counts."""
+    if facts.goals:
+        return [float(best) for best in metrics["best_by_area"]]
+    best = metrics["best_fitness"]
+    return [np.nan if best is None else float(best)]
+
+
+def curves_of(run: StoredRun, facts: TaskFacts) -> Curves:
     """The curves of a run's committed journal."""
     lines = run.snapshot.journal
     metrics = [line["metrics"] for line in lines]
-    best = np.array([m["best_by_area"] for m in metrics], float).reshape(len(lines), n_goals)
+    first = [0.0] * len(facts.goals) or [np.nan]
     return Curves(
         np.array([0.0, *(line["evaluations"] for line in lines)]),
         np.array([0.0, *(m["coverage"] for m in metrics)]),
         np.array([0.0, *(m["coverage_all"] for m in metrics)]),
-        np.vstack([np.zeros((1, n_goals)), best]),
+        np.array([first, *(best_rewards(m, facts) for m in metrics)]),
     )

@@ -35,7 +35,7 @@ from qdx.report.canvas import (
     reward_axis,
     save,
 )
-from qdx.report.curve import Curves, curves_of
+from qdx.report.curve import Curves, best_names, curves_of
 from qdx.report.task_map import clip_beyond, draw_map, draw_visits, goal_colour
 
 __all__ = ["run_picture", "save"]
@@ -79,7 +79,7 @@ def run_picture(run: StoredRun) -> Figure:
         ConfigError: The task has no map.
     """
     task = build_task(run.config)
-    curves = curves_of(run, len(task.facts.goals))
+    curves = curves_of(run, task.facts)
     made = figure(WIDTH, HEIGHT)
     campaign, evaluations = run.config.campaign, count(curves.end)
     rest = f"{run.config.searcher.kind} · seed {campaign.seed} · {evaluations} evaluations"
@@ -147,7 +147,7 @@ def _decade(x: float, _: int | None) -> str:
 def _draw_right(made: Figure, task: Task, curves: Curves) -> None:
     """Coverage above, best reward per goal below."""
     facts = task.facts
-    names = [goal.name for goal in facts.goals]
+    names = best_names(facts)
     texts = [f"{best:.3g}  {name}" for best, name in zip(curves.best[-1], names, strict=True)]
     margin = LETTER * max([8, *map(len, texts)]) + 0.15
     width = WIDTH - RIGHT - margin
@@ -155,10 +155,10 @@ def _draw_right(made: Figure, task: Task, curves: Curves) -> None:
     lower = place(made, (RIGHT, BOTTOM, width, 1.15))
     thin, ceiling = curves.thinned(), task.ceiling()
     _draw_coverage(upper, thin, ceiling.coverage if ceiling else None)
-    dress(lower, "Best reward by goal")
+    dress(lower, "Best reward by goal" if facts.goals else "Best reward")
     for i in range(len(names)):
         _draw_steps(lower, thin.evaluations, thin.best[:, i], colour=goal_colour(i))
-    reward_axis(lower, float(curves.best.max(initial=0)))
+    reward_axis(lower, curves.best)
     evaluations_axis(lower, curves.end)
     colours = [goal_colour(i) for i in range(len(names))]
     end_labels(lower, curves.best[-1].tolist(), texts, colours=colours)

@@ -29,7 +29,7 @@ from qdx.report.canvas import (
     heading,
     place,
 )
-from qdx.report.task_map import Mark, clip_beyond, draw_map, name_mark
+from qdx.report.task_map import Mark, clip_beyond, draw_map, mark_start, name_mark
 
 WIDTH: Final = 3.7  # inches: one column of a paper
 HEIGHT: Final = 4.35
@@ -61,7 +61,7 @@ def trajectory_picture(
     """
     times = _times(task, path, steps)
     made = figure(WIDTH, HEIGHT)
-    axes = _stage(made, task, title)
+    axes = _stage(made, task, title, path)
     norm = Normalize(float(times[0]), max(float(times[-1]), float(times[0]) + 1))
     line = _ribbon(path, times, norm)
     line.set_rasterized(len(path) > N_VECTORS)
@@ -106,7 +106,7 @@ def save_video(
     writer = _writer(target)
     _times(task, path, None)
     made = figure(WIDTH, HEIGHT - BOTTOM + 0.5)
-    axes = _stage(made, task, title, bottom=0.5)
+    axes = _stage(made, task, title, path, bottom=0.5)
     n_frames = min(len(path), max(2, round(seconds * RATE)))
     (trail,) = axes.plot([], [], color=TIME(0.5), linewidth=1.3, zorder=3)
     (body,) = axes.plot([], [], "o", color=TIME(1.0), markersize=6, zorder=8)
@@ -141,12 +141,17 @@ def _times(task: Task, path: Float[Array, "S M"], steps: Int64[Array, " S"] | No
     return np.linspace(0, task.facts.horizon, len(path)) if steps is None else steps
 
 
-def _stage(made: Figure, task: Task, title: str, *, bottom: float = BOTTOM) -> Axes:
-    """The map under a title."""
+def _stage(
+    made: Figure, task: Task, title: str, path: Float[Array, "S M"], *, bottom: float = BOTTOM
+) -> Axes:
+    """The map under a title, with the start of this episode where the task has none for all."""
     first, _, rest = title.partition(", ")
     heading(made, first, rest, left=LEFT, lines=2)
     axes = place(made, (LEFT, bottom, MAP, MAP))
     draw_map(axes, task)
+    if task.scenery().start is None:
+        x, y = path[0].tolist()
+        mark_start(axes, (x, y), task)
     return axes
 
 

@@ -22,6 +22,7 @@ from qdx.report.canvas import GOALS, HALO, INK, SMALL, VISITS, WALL, dress
 SIDES: Final = ((1, 0), (0, 1), (0, -1), (-1, 0))  # (right, below) of a mark, best first
 LETTER: Final = 0.0185  # a letter's width, as a share of the map's
 MARGIN: Final = 0.012  # between a mark and its name, likewise
+SLIM: Final = 3.0  # a map more unequal than this shows no place, but two numbers: it fills its box
 
 
 class Mark(NamedTuple):
@@ -60,14 +61,18 @@ def draw_map(axes: Axes, task: Task) -> None:
     marks = [Mark(g.name, g.centre, g.radius, goal_colour(i)) for i, g in enumerate(facts.goals)]
     for goal, mark in zip(facts.goals, marks, strict=True):
         _outline(axes, goal, mark.colour)
-    axes.plot(*scenery.start, "o", ms=4.5, mfc="white", mec=INK, mew=1.1, zorder=6, gid="start")
-    for mark in [*marks, Mark("start", scenery.start, 0.0, INK, gap=5)]:
+    for mark in marks:
         name_mark(axes, mark, task)
+    if scenery.start is not None:
+        mark_start(axes, scenery.start, task)
     axes.set_xlim(x0, x1)
     axes.set_ylim((y1, y0) if scenery.y_down else (y0, y1))
-    axes.set_aspect("equal", adjustable="box", anchor="NW")
+    is_place = 1 / SLIM <= (x1 - x0) / (y1 - y0) <= SLIM
+    axes.set_aspect("equal" if is_place else "auto", adjustable="box", anchor="NW")
     axes.set_xlabel(facts.measures[0], labelpad=1)
     axes.set_ylabel(facts.measures[1], labelpad=3)
+    if not is_place:
+        axes.yaxis.set_label_coords(-0.13, 0.5)  # numbers of any length: inside the figure
     dress(axes)
     axes.spines[["top", "right"]].set_visible(True)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
@@ -87,6 +92,12 @@ def draw_visits(axes: Axes, visits: Int64[Array, " C"], facts: TaskFacts) -> Axe
     grid = visits.reshape(facts.bins).T  # (x, y) → rows are y
     norm = LogNorm(1, max(10, int(visits.max())))
     return _raster(axes, np.ma.masked_equal(grid, 0), facts, cmap=VISITS, norm=norm, zorder=0)
+
+
+def mark_start(axes: Axes, start: tuple[float, float], task: Task) -> None:
+    """A ring where an episode begins."""
+    axes.plot(*start, "o", ms=4.5, mfc="white", mec=INK, mew=1.1, zorder=6, gid="start")
+    name_mark(axes, Mark("start", start, 0.0, INK, gap=5), task)
 
 
 def name_mark(axes: Axes, mark: Mark, task: Task) -> None:
@@ -127,7 +138,10 @@ def _raster(axes: Axes, cells: Array, facts: TaskFacts, **style: object) -> Axes
     """A picture over the bounds, row 0 at the smallest second measure whichever way y grows."""
     (x0, x1), (y0, y1) = facts.bounds
     options: dict[str, object] = {"interpolation": "nearest", "zorder": 1} | style
-    return axes.imshow(cells, origin="lower", extent=(x0, x1, y0, y1), **options)  # type: ignore[arg-type]
+    kept = axes.get_aspect()
+    made = axes.imshow(cells, origin="lower", extent=(x0, x1, y0, y1), **options)  # type: ignore[arg-type]
+    axes.set_aspect(kept)
+    return made
 
 
 def _outline(axes: Axes, goal: Goal, colour: str) -> None:

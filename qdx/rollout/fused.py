@@ -8,20 +8,21 @@ threads over shards use every core. A row's result has the same bits whatever ro
 # no `from __future__ import annotations`: Warp reads the annotations of nested kernels
 import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
 import warp as wp
-from jaxtyping import Bool, Float32, Int32
+from jaxtyping import Float32, Int64
 from numpy import ndarray as Array
 
-from qdx.core.errors import ShapeError
 from qdx.core.protocols import Observer
 from qdx.core.types import Genomes, Outcomes
 from qdx.policies.mlp import Mlp, Program
 from qdx.policies.placing import on_device
 from qdx.rollout.device import check_device
+from qdx.rollout.episodes import INVALID, Ends, episode_seeds, not_finite, outcomes
 from qdx.tasks.fused import FusedTask
 
 _OPENING = threading.Lock()  # kernels and tables are built once per process, by whoever comes first
@@ -37,7 +38,7 @@ class FusedRollout:
         policy: The body that genes are loaded into.
         observer: What is kept of an episode.
         device: "cpu", "cuda" or "cuda:N".
-        seed: Seed of the episodes; the papers' environments are reset to the same one each time.
+        seed: Seed of the episodes; the task says whether all are reset with it.
     """
 
     task: FusedTask
@@ -47,42 +48,38 @@ class FusedRollout:
     seed: int = 0
 
     def __call__(self, genomes: Genomes) -> Outcomes:
-        genes = genomes.genes
-        if genes.shape[1:] != (self.policy.n_genes,):
-            raise ShapeError(
-                f"genes: expected (B, {self.policy.n_genes}) for {self.policy} on "
-                f"{self.task.facts.name!r}, got {genes.shape}."
-            )
-        # A genome with NaN must not steer table look-ups: it is run as zeros and marked.
-        invalid = ~np.isfinite(genes).all(axis=1)
-        safe = np.where(invalid[:, None], np.float32(0), genes)
-        ends = _launch(self, safe)
-        return self._outcomes(ends, invalid)
+        pieces, finish = self.divide(genomes, max(len(genomes), 1))
+        for piece in pieces:
+            piece()
+        return finish()
 
-    def _outcomes(self, ends: "Ends", invalid: Bool[Array, " B"]) -> Outcomes:
-        finite = np.isfinite(ends.truth).all(axis=1) & np.isfinite(ends.samples).all(axis=(1, 2))
-        diverged = ~(finite & np.isfinite(ends.fitness))
-        failed = invalid | diverged
-        fitness = np.where(failed, np.float32(np.nan), ends.fitness)
-        return Outcomes(
-            fitness=fitness,
-            length=ends.length,
-            truth=np.where(failed[:, None], np.float32(np.nan), ends.truth),
-            observations=self.observer.observations(ends.samples, ends.length, self.task.facts),
-            failed=failed,
-            reward_area=np.where(failed, -1, ends.area).astype(np.int8),
-            reason=np.where(
-                invalid,
-                "genes are not finite",
-                np.where(diverged, "the episode ended in numbers that are not finite", ""),
-            ),
-        )
+    def divide(
+        self, genomes: Genomes, size: int
+    ) -> tuple[list[Callable[[], None]], Callable[[], Outcomes]]:
+        """The batch on the device, once; a launch per `size` rows, on a GPU one for all.
+
+        Raises:
+            ShapeError: Genes that do not fit the policy.
+        """
+        facts, n = self.task.facts, len(genomes)
+        invalid = not_finite(genomes, self.policy, facts)
+        # A genome with NaN must not steer table look-ups: it is run as zeros and marked.
+        safe = np.where(invalid[:, None], np.float32(0), genomes.genes)
+        run, ends = _prepare(self, safe, episode_seeds(facts, self.seed, genomes))
+        size = size if self.device == "cpu" else max(n, 1)
+        pieces = [functools.partial(run, i, min(i + size, n)) for i in range(0, n, size)]
+        reason = np.where(invalid, INVALID, "")
+        return pieces, lambda: outcomes(ends(), self.observer, facts, reason)
 
 
 @wp.struct
 class EpisodeResults:
-    """What a kernel writes, a row a genome; `sample_at` is the observer's sampling plan."""
+    """What a kernel writes, a row a genome; `sample_at` is the observer's sampling plan.
 
+    `seeds` is read: what each episode is reset with.
+    """
+
+    seeds: wp.array(dtype=wp.int32)
     sample_at: wp.array(dtype=wp.int32)
     samples: wp.array3d(dtype=wp.float32)
     truth: wp.array2d(dtype=wp.float32)
@@ -91,18 +88,10 @@ class EpisodeResults:
     length: wp.array(dtype=wp.int32)
 
 
-class Ends(NamedTuple):
-    """What a kernel leaves behind, as NumPy arrays."""
-
-    samples: Float32[Array, "B S M"]
-    truth: Float32[Array, "B M"]
-    fitness: Float32[Array, " B"]
-    area: Int32[Array, " B"]
-    length: Int32[Array, " B"]
-
-
-def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"]) -> Ends:
-    """Run a batch of episodes on the rollout's device."""
+def _prepare(
+    rollout: FusedRollout, genes: Float32[Array, "B G"], seeds: Int64[Array, " B"]
+) -> tuple[Callable[[int, int], None], Callable[[], Ends]]:
+    """Arrays on the rollout's device; what runs rows `first` to `last`, and what reads the ends."""
     program = open_program(rollout.task, rollout.policy, rollout.device)
     steps = rollout.observer.steps(program.horizon).astype(np.int32)
     n, n_measures, device = len(genes), program.n_measures, rollout.device
@@ -113,19 +102,31 @@ def _launch(rollout: FusedRollout, genes: Float32[Array, "B G"]) -> Ends:
     results.fitness = wp.empty(n, dtype=wp.float32, device=device)
     results.area = wp.empty(n, dtype=wp.int32, device=device)
     results.length = wp.empty(n, dtype=wp.int32, device=device)
-    if n:
-        wp.launch(
-            program.kernel,
-            dim=-(-n // program.rows_per_thread),
-            inputs=[program.world, program.load(genes, device), results, rollout.seed],
-            device=device,
+    results.seeds = on_device(seeds.astype(np.int32), wp.int32, device)
+    policies = program.load(genes, device)
+
+    def run(first: int, last: int) -> None:
+        _launch(program, [program.world, policies, results], first, last)
+
+    def ends() -> Ends:
+        return Ends(
+            results.samples.numpy(),
+            results.truth.numpy(),
+            results.fitness.numpy(),
+            results.area.numpy(),
+            results.length.numpy(),
         )
-    return Ends(
-        results.samples.numpy(),
-        results.truth.numpy(),
-        results.fitness.numpy(),
-        results.area.numpy(),
-        results.length.numpy(),
+
+    return run, ends
+
+
+def _launch(program: "FusedProgram", inputs: list[Any], first: int, last: int) -> None:
+    """Run the episodes of rows `first` to `last`; on a CPU this returns when they have ended."""
+    wp.launch(
+        program.kernel,
+        dim=-(-(last - first) // program.rows_per_thread),
+        inputs=[*inputs, first, last],
+        device=program.device,
     )
 
 
@@ -138,6 +139,7 @@ class FusedProgram(NamedTuple):
     horizon: int
     n_measures: int
     rows_per_thread: int
+    device: str
 
 
 def open_program(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
@@ -170,6 +172,7 @@ def _build(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
         task.facts.horizon,
         len(task.facts.measures),
         rows_per_thread,
+        device,
     )
 
 
@@ -179,9 +182,9 @@ def _single(parts: EpisodeParts) -> Any:
     begin, sample, observe, act, move, end = parts.functions
 
     @wp.kernel(enable_backward=False, module="unique")
-    def episode(world: World, policies: Body, results: Results, seed: wp.int32):
-        row = wp.tid()
-        a = begin(world, seed)
+    def episode(world: World, policies: Body, results: Results, start: wp.int32, stop: wp.int32):
+        row = start + wp.tid()
+        a = begin(world, results.seeds[row])
         while a.alive:
             a = sample(world, results, row, a)
             a = move(world, a, act(policies, row, observe(world, a.state)))
@@ -200,11 +203,11 @@ def _paired(parts: EpisodeParts) -> Any:
     begin, sample, observe, act, move, end = parts.functions
 
     @wp.kernel(enable_backward=False, module="unique")
-    def episodes(world: World, policies: Body, results: Results, seed: wp.int32):
-        first = 2 * wp.tid()
-        second = wp.min(first + 1, results.fitness.shape[0] - 1)  # an odd one out runs twice
-        a = begin(world, seed)
-        b = begin(world, seed)
+    def episodes(world: World, policies: Body, results: Results, start: wp.int32, stop: wp.int32):
+        first = start + 2 * wp.tid()
+        second = wp.min(first + 1, stop - 1)  # an odd one out runs twice
+        a = begin(world, results.seeds[first])
+        b = begin(world, results.seeds[second])
         while a.alive or b.alive:
             a = sample(world, results, first, a)
             b = sample(world, results, second, b)

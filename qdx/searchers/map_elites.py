@@ -3,8 +3,8 @@
 Mouret & Clune, "Illuminating search spaces by mapping elites", arXiv 1504.04909, 2015. An initial
 batch fills the cells; then parents are drawn uniformly from the elites, varied and offered.
 Variation is Gaussian (the SERENE baseline) or iso+line (Vassiliades & Mouret 2018). The archive is
-a grid unless the config asks for a CVT. Of equally fit individuals the first stays; the SERENE
-baseline lets the last stay, so that its elites drift where nothing is rewarded.
+a grid unless the config asks for a CVT. Of equally fit individuals the first stays; the archive's
+`ties: replace` lets the last stay, as the SERENE baseline does.
 """
 
 from __future__ import annotations

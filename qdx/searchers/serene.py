@@ -13,9 +13,10 @@ GECCO 2021. The budget is spent in chunks of K evaluations:
                  3. hand-over: of every emitter that ended, 5 novelty candidates enter A_N
 
 Deviations, each an extension that changes nothing at its default: `concurrent_emitters` n > 1 lets
-n emitters of the front step in one batch; the candidates of a chunk are bootstrapped in one batch,
-which is the same as one after the other, since nothing one does enters another's. Neighbours are
-averaged over those there are (the released code drops the nearest even where it is no self).
+n emitters step in one batch, of the first front and, where it is too small, of the next; the
+candidates of a chunk are bootstrapped in one batch, which is the same as one after the other, since
+nothing one does enters another's. Neighbours are averaged over those there are (the released code
+drops the nearest even where it is no self).
 """
 
 from __future__ import annotations
@@ -136,7 +137,9 @@ class Serene:
         return np.union1d(self._explore.population, self._offspring)
 
     def _create_candidates(self, evaluations: Evaluations) -> Int64[Array, " R"]:
-        """Every rewarded x of P u O, once."""
+        """Every rewarded x of P u O, once; those of the first P wait for the first O."""
+        if not len(self._explore.population):
+            return empty_ids()
         pool = np.concatenate([self._explore.population, evaluations.genomes.ids])
         fitness = self._records.column("fitness", pool)  # NaN where failed, which is no reward
         rewarded = [x for x in pool[fitness > 0].tolist() if x not in self._flagged]

@@ -14,33 +14,34 @@ from typing import Any
 import warp as wp
 
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
+from qdx.tasks import table_room
 from qdx.tasks.fused import Reward
 from qdx.tasks.table_bodies import Table
 from qdx.tasks.table_impact import solve_impacts
-from qdx.tasks.table_moments import Starts, start_of
+from qdx.tasks.table_room import Sight, ball_place, has_left, look, set_up, starts_of
+from qdx.tasks.table_scene import Scene, Settings
 from qdx.tasks.table_step import solve_step
 
-START = (-0.5, 0.2)  # m, table frame
 GOALS = (((0.8, 0.8), 0.4), ((0.8, -0.8), 0.2))  # centre and radius, m, table frame
-HALF_RANGE = 1.35  # m; the coverage grid of the paper
-HALF_TABLE = 1.5  # m
+SETTINGS = Settings(
+    radius=0.15,
+    density=1.0,
+    bounce=0.9,
+    damping=1.1,
+    spin_damping=2.0,
+    pivot_torque=100.0,
+    elbow_torque=100.0,
+)
 
 FACTS = TaskFacts(
     name="curling",
     summary="A two-link arm pushes a ball over a walled table; rewarded for where the ball ends.",
-    observation=(
-        "ball x",
-        "ball y",
-        "joint 0 angle",
-        "joint 1 angle",
-        "joint 0 speed",
-        "joint 1 speed",
-    ),
-    action=("joint 0 speed", "joint 1 speed"),
+    observation=table_room.OBSERVATION,
+    action=table_room.ACTION,
     horizon=500,
-    measures=("ball x", "ball y"),
-    bounds=((-HALF_RANGE, HALF_RANGE), (-HALF_RANGE, HALF_RANGE)),
-    bins=(50, 50),
+    measures=table_room.MEASURES,
+    bounds=table_room.BOUNDS,
+    bins=table_room.BINS,
     goals=tuple(
         Goal(name, centre, radius)
         for name, (centre, radius) in zip(("large goal", "small goal"), GOALS, strict=True)
@@ -49,13 +50,12 @@ FACTS = TaskFacts(
     source="Paolo et al. 2021",
 )
 
-Sight = wp.types.vector(6, wp.float32)
-
 
 @wp.struct
 class Goals:
-    """Centre and radius of the two goals, table frame."""
+    """The table, and centre and radius of the two goals in its frame."""
 
+    scene: Scene
     centre_0: wp.vec2
     centre_1: wp.vec2
     radius_0: wp.float32
@@ -72,51 +72,34 @@ class CurlingState:
 
 @wp.func
 def reset(world: Goals, seed: wp.int32) -> CurlingState:
-    """The same start for every episode: the arm straight up, all at rest."""
+    """The same start for every episode."""
     state = CurlingState()
-    state.table.link_0.c = wp.vec2(1.5, 0.5)
-    state.table.link_0.q = wp.vec2(1.0, 0.0)
-    state.table.link_1.c = wp.vec2(1.5, 1.4)
-    state.table.link_1.q = wp.vec2(1.0, 0.0)
-    state.table.ball.c = wp.vec2(1.0, 1.7)
+    state.table = set_up()
     return state
 
 
 @wp.func
 def observe(world: Goals, state: CurlingState) -> Sight:
-    """Ball in the table frame (m), joint angles (rad), joint speeds (rad/s), unscaled."""
-    t = state.table
-    return Sight(
-        t.ball.c[0] - HALF_TABLE,
-        t.ball.c[1] - HALF_TABLE,
-        t.link_0.a,
-        t.link_1.a - t.link_0.a,
-        t.link_0.w,
-        t.link_1.w - t.link_0.w,
-    )
+    """Ball, joint angles, joint speeds."""
+    return look(state.table)
 
 
 @wp.func
 def step(world: Goals, state: CurlingState, action: wp.vec2) -> CurlingState:
     """Motor speeds of -1 to 1 rad/s for 1/60 s."""
-    before = state.table
-    starts = Starts()
-    starts.link_0 = start_of(before.link_0)
-    starts.link_1 = start_of(before.link_1)
-    starts.ball = start_of(before.ball)
+    starts = starts_of(state.table)
     pivot = wp.clamp(action[0], -1.0, 1.0)
     elbow = wp.clamp(action[1], -1.0, 1.0)
-    state.table = solve_impacts(solve_step(before, pivot, elbow), starts)
-    x = wp.abs(state.table.ball.c[0] - HALF_TABLE)
-    y = wp.abs(state.table.ball.c[1] - HALF_TABLE)
-    state.done = wp.where(wp.max(x, y) > HALF_TABLE, 1, 0)
+    moved = solve_step(world.scene, state.table, pivot, elbow)
+    state.table = solve_impacts(world.scene, moved, starts)
+    state.done = wp.where(has_left(state.table), 1, 0)
     return state
 
 
 @wp.func
 def measure(world: Goals, state: CurlingState) -> wp.vec2:
     """The ball, table frame."""
-    return wp.vec2(state.table.ball.c[0] - HALF_TABLE, state.table.ball.c[1] - HALF_TABLE)
+    return ball_place(state.table)
 
 
 @wp.func
@@ -154,6 +137,7 @@ class Curling:
 
     def world(self, device: str) -> Any:
         goals = Goals()
+        goals.scene = SETTINGS.scene()
         goals.centre_0 = wp.vec2(*GOALS[0][0])
         goals.centre_1 = wp.vec2(*GOALS[1][0])
         goals.radius_0 = GOALS[0][1]
@@ -165,4 +149,4 @@ class Curling:
         return None
 
     def scenery(self) -> Scenery:
-        return Scenery(None, START)
+        return Scenery(None, table_room.START)

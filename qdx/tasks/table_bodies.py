@@ -15,24 +15,17 @@ World frame: the table is [0, 3]², joints and walls as in `tasks/curling.py`; S
 
 from __future__ import annotations
 
-import numpy as np
 import warp as wp
 
 from qdx.tasks.fastsim import cos_sin
+from qdx.tasks.table_scene import Scene
 
-SLOP = 0.005  # m; b2_linearSlop
-SKIN = 0.01  # m; b2_polygonRadius
-BALL_RADIUS = 0.15  # m
-REACH = float(
-    np.float32(SKIN) + np.float32(BALL_RADIUS)
-)  # m; 0.16: skin + ball radius: a ball this near a box touches it
 BITE = 0.02  # m; two skins: a corner this near a wall touches it
 HALF_WIDTH = 0.05  # m; of a link
 HALF_LENGTH = 0.5  # m; of a link
 LOW_FACE = 0.05  # m; inner faces of the walls
 HIGH_FACE = 2.95  # m
 MIDDLE = 1.5  # m; of the table
-BOUNCE = 0.9  # restitution, ball against anything: the larger of the two
 BOUNCE_SPEED = 1.0  # m/s; b2_velocityThreshold
 WALL_FRICTION = 0.42426407  # sqrt(0.9 * 0.2)
 LINK_FRICTION = 0.9  # sqrt(0.9 * 0.9)
@@ -40,9 +33,6 @@ INV_M0 = 2.0  # 1/kg; link 0: 0.1 m x 1 m, 5 kg/m²
 INV_M1 = 10.0  # 1/kg; link 1: 1 kg/m²
 INV_I0 = 23.762373  # 1/(kg m²); 12 / (m (w² + l²)), rounded as Box2D rounds it
 INV_I1 = 118.81187
-# 1/kg; ball: 1 kg/m², rounded as Box2D rounds it, since impacts depend on its last bit
-INV_MB = float(np.float32(1.0) / np.float32(0.07068584))
-INV_IB = 1257.5204  # 1/(kg m²); 2 / (m r²)
 
 
 @wp.struct
@@ -201,20 +191,20 @@ def box_gap(local: wp.vec2) -> wp.float32:
 
 
 @wp.func
-def touch_link(old: Touch, link: Body, ball: wp.vec2) -> Touch:
-    """b2CollidePolygonAndCircle: where the ball is within REACH of a link."""
+def touch_link(scene: Scene, old: Touch, link: Body, ball: wp.vec2) -> Touch:
+    """b2CollidePolygonAndCircle: where the ball is within reach of a link."""
     touch = Touch()
     local = unrotate(link.q, ball - link.c)
     beyond_x = wp.abs(local[0]) - HALF_WIDTH
     beyond_y = wp.abs(local[1]) - HALF_LENGTH
-    if beyond_x > REACH or beyond_y > REACH:
+    if beyond_x > scene.reach or beyond_y > scene.reach:
         return touch
     sx = wp.where(local[0] < 0.0, -1.0, 1.0)
     sy = wp.where(local[1] < 0.0, -1.0, 1.0)
     if beyond_x > 0.0 and beyond_y > 0.0:  # a corner
         away = wp.vec2(sx * beyond_x, sy * beyond_y)
         gap = wp.length(away)
-        if gap > REACH:
+        if gap > scene.reach:
             return touch
         touch.local_n = away / gap
         touch.local_p = wp.vec2(sx * HALF_WIDTH, sy * HALF_LENGTH)
@@ -230,10 +220,10 @@ def touch_link(old: Touch, link: Body, ball: wp.vec2) -> Touch:
 
 
 @wp.func
-def touch_wall(old: Touch, n: wp.vec2, face: wp.float32, ball: wp.vec2) -> Touch:
+def touch_wall(scene: Scene, old: Touch, n: wp.vec2, face: wp.float32, ball: wp.vec2) -> Touch:
     """The ball against a wall of normal n."""
     touch = Touch()
-    if wp.dot(n, ball) - face > REACH:
+    if wp.dot(n, ball) - face > scene.reach:
         return touch
     touch.on = wp.int32(1)
     touch.local_n = n
@@ -287,15 +277,15 @@ def touch_edge(old: Edge, n: wp.vec2, face: wp.float32, link: Body) -> Edge:
 
 
 @wp.func
-def collide(table: Table) -> Table:
+def collide(scene: Scene, table: Table) -> Table:
     """b2ContactManager::Collide: every manifold, with the impulses of points that stay."""
     ball = table.ball.c
     side_x = wall_side(ball[0])
     side_y = wall_side(ball[1])
-    table.ball_x = touch_wall(table.ball_x, wp.vec2(side_x, 0.0), wall_face(side_x), ball)
-    table.ball_y = touch_wall(table.ball_y, wp.vec2(0.0, side_y), wall_face(side_y), ball)
-    table.ball_0 = touch_link(table.ball_0, table.link_0, ball)
-    table.ball_1 = touch_link(table.ball_1, table.link_1, ball)
+    table.ball_x = touch_wall(scene, table.ball_x, wp.vec2(side_x, 0.0), wall_face(side_x), ball)
+    table.ball_y = touch_wall(scene, table.ball_y, wp.vec2(0.0, side_y), wall_face(side_y), ball)
+    table.ball_0 = touch_link(scene, table.ball_0, table.link_0, ball)
+    table.ball_1 = touch_link(scene, table.ball_1, table.link_1, ball)
     link = table.link_1
     side_x = wall_side(link.c[0])
     side_y = wall_side(link.c[1])

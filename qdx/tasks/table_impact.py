@@ -13,7 +13,6 @@ import warp as wp
 
 from qdx.tasks.fastsim import cos_sin
 from qdx.tasks.table_bodies import (
-    SLOP,
     Table,
     touch_edge,
     touch_link,
@@ -33,8 +32,8 @@ from qdx.tasks.table_order import (
     link_walls,
     visit,
 )
+from qdx.tasks.table_scene import DT, SLOP, Scene
 from qdx.tasks.table_settle import IMPACT_SHARE, moved_on, settle_contact
-from qdx.tasks.table_solver import DT
 from qdx.tasks.table_step import prepare
 from qdx.tasks.table_sweeps import solve_contacts
 
@@ -59,22 +58,22 @@ def update_edges(table: Table) -> Table:
 
 
 @wp.func
-def update_ball_walls(table: Table) -> Table:
+def update_ball_walls(scene: Scene, table: Table) -> Table:
     """The manifolds of the ball and its walls at its present place."""
     ball = table.ball.c
     x = wall_side(ball[0])
     y = wall_side(ball[1])
-    table.ball_x = touch_wall(table.ball_x, wp.vec2(x, 0.0), wall_face(x), ball)
-    table.ball_y = touch_wall(table.ball_y, wp.vec2(0.0, y), wall_face(y), ball)
+    table.ball_x = touch_wall(scene, table.ball_x, wp.vec2(x, 0.0), wall_face(x), ball)
+    table.ball_y = touch_wall(scene, table.ball_y, wp.vec2(0.0, y), wall_face(y), ball)
     return table
 
 
 @wp.func
-def join_link_0(table: Table, starts: Starts, at: wp.float32) -> tuple[Table, Starts]:
+def join_link_0(scene: Scene, table: Table, starts: Starts, at: wp.float32) -> tuple[Table, Starts]:
     """Link 0 brought to the moment if the ball touches it there."""
     start = advanced(starts.link_0, at, table.link_0)
     link = placed(start, table.link_0)
-    table.ball_0 = touch_link(table.ball_0, link, table.ball.c)
+    table.ball_0 = touch_link(scene, table.ball_0, link, table.ball.c)
     if table.ball_0.on == 1:
         table.link_0 = link
         starts.link_0 = start
@@ -82,11 +81,11 @@ def join_link_0(table: Table, starts: Starts, at: wp.float32) -> tuple[Table, St
 
 
 @wp.func
-def join_link_1(table: Table, starts: Starts, at: wp.float32) -> tuple[Table, Starts]:
+def join_link_1(scene: Scene, table: Table, starts: Starts, at: wp.float32) -> tuple[Table, Starts]:
     """The same for link 1."""
     start = advanced(starts.link_1, at, table.link_1)
     link = placed(start, table.link_1)
-    table.ball_1 = touch_link(table.ball_1, link, table.ball.c)
+    table.ball_1 = touch_link(scene, table.ball_1, link, table.ball.c)
     if table.ball_1.on == 1:
         table.link_1 = link
         starts.link_1 = start
@@ -94,11 +93,11 @@ def join_link_1(table: Table, starts: Starts, at: wp.float32) -> tuple[Table, St
 
 
 @wp.func
-def join_ball(table: Table, starts: Starts, at: wp.float32) -> tuple[Table, Starts]:
+def join_ball(scene: Scene, table: Table, starts: Starts, at: wp.float32) -> tuple[Table, Starts]:
     """The ball brought to the moment if link 1 touches it there."""
     start = advanced(starts.ball, at, table.ball)
     ball = placed(start, table.ball)
-    table.ball_1 = touch_link(table.ball_1, table.link_1, ball.c)
+    table.ball_1 = touch_link(scene, table.ball_1, table.link_1, ball.c)
     if table.ball_1.on == 1:
         table.ball = ball
         starts.ball = start
@@ -112,7 +111,9 @@ def is_edge(event: wp.int32) -> wp.bool:
 
 
 @wp.func
-def gather(table: Table, starts: Starts, event: wp.int32, at: wp.float32) -> tuple[Table, Starts]:
+def gather(
+    scene: Scene, table: Table, starts: Starts, event: wp.int32, at: wp.float32
+) -> tuple[Table, Starts]:
     """The two bodies of an impact brought to its moment, and what else they touch there."""
     if is_edge(event) or event == BALL_1:
         starts.link_1 = advanced(starts.link_1, at, table.link_1)
@@ -122,13 +123,13 @@ def gather(table: Table, starts: Starts, event: wp.int32, at: wp.float32) -> tup
         starts.link_0 = advanced(starts.link_0, at, table.link_0)
         table.link_0 = placed(starts.link_0, table.link_0)
     if is_edge(event):
-        after, begun = join_ball(table, starts, at)
+        after, begun = join_ball(scene, table, starts, at)
         return after, begun
     starts.ball = advanced(starts.ball, at, table.ball)
     table.ball = placed(starts.ball, table.ball)
-    table = update_ball_walls(table)
-    after, begun = join_link_0(table, starts, at)
-    last, begun_last = join_link_1(after, begun, at)
+    table = update_ball_walls(scene, table)
+    after, begun = join_link_0(scene, table, starts, at)
+    last, begun_last = join_link_1(scene, after, begun, at)
     return last, begun_last
 
 
@@ -182,7 +183,7 @@ def impact_order(island: Table, event: wp.int32) -> Visits:
 
 @wp.func
 def solve_impact(
-    table: Table, starts: Starts, event: wp.int32, at: wp.float32
+    scene: Scene, table: Table, starts: Starts, event: wp.int32, at: wp.float32
 ) -> tuple[Table, Starts]:
     """b2Island::SolveTOI: the two bodies pushed apart, velocities, and the rest of the step."""
     island = only_island(table, event)
@@ -194,7 +195,7 @@ def solve_impact(
     while left > 0:
         least = wp.float32(0.0)
         for k in range(order.n):
-            gap, after = settle_contact(island, order.codes[k], m0, m1, mb, IMPACT_SHARE)
+            gap, after = settle_contact(scene, island, order.codes[k], m0, m1, mb, IMPACT_SHARE)
             island = after
             least = wp.min(least, gap)
         left = wp.where(least >= IMPACT_SETTLED, 0, left - 1)
@@ -211,8 +212,8 @@ def solve_impact(
         starts.link_1.q = island.link_1.q
     if mb > 0.5:
         starts.ball.c = island.ball.c
-    island = prepare(island)
-    island = solve_contacts(island, order)
+    island = prepare(scene, island)
+    island = solve_contacts(scene, island, order)
     rest = (1.0 - at) * DT
     if in_0:
         table.link_0 = moved_on(island.link_0, rest)
@@ -226,11 +227,11 @@ def solve_impact(
 
 
 @wp.func
-def solve_impacts(table: Table, starts: Starts) -> Table:
+def solve_impacts(scene: Scene, table: Table, starts: Starts) -> Table:
     """Every impact of a step, the earliest first."""
     counts = Counts()
     for _k in range(MAX_EVENTS):
-        when = moments(table, starts)
+        when = moments(scene, table, starts)
         event = wp.int32(-1)
         at = wp.float32(NEVER)
         for i in range(6):
@@ -239,9 +240,9 @@ def solve_impacts(table: Table, starts: Starts) -> Table:
                 at = when[i]
         if event < 0 or at > LAST_MOMENT:
             return table
-        gathered, begun = gather(table, starts, event, at)
+        gathered, begun = gather(scene, table, starts, event, at)
         if is_touching(gathered, event):
-            after, left = solve_impact(gathered, begun, event, at)
+            after, left = solve_impact(scene, gathered, begun, event, at)
             table = after
             starts = left
             counts[event] = counts[event] + 1

@@ -7,13 +7,10 @@ the secant rule in turn, to Box2D's tolerance, for where a body stops depends on
 
 from __future__ import annotations
 
-import numpy as np
 import warp as wp
 
 from qdx.tasks.fastsim import cos_sin
 from qdx.tasks.table_bodies import (
-    REACH,
-    SLOP,
     Body,
     Table,
     box_gap,
@@ -25,17 +22,15 @@ from qdx.tasks.table_bodies import (
     wall_side,
 )
 from qdx.tasks.table_order import BALL_0, BALL_1, BALL_X, BALL_Y, EDGE_X, EDGE_Y
+from qdx.tasks.table_scene import Scene
 from qdx.tasks.table_settle import product
 
-# m; 0.145: skins less three slops, how near two shapes come before it counts
-BALL_TARGET = float(np.float32(REACH) - np.float32(3.0) * np.float32(SLOP))
 LINK_TARGET = 0.005  # m; two skins less three slops, at least one slop
 TOLERANCE = 0.00125  # m; a quarter of a slop
 NEVER = 1.0  # share of a step
 MAX_AXES = 20  # k_maxIterations of b2TimeOfImpact
 MAX_ROOTS = 50
 MAX_CORNERS = 16  # b2_maxPolygonVertices
-NEAR = 0.3  # m; a ball further from a link at both ends of a step cannot have met it
 
 Moments = wp.types.vector(6, wp.float32)
 
@@ -132,29 +127,31 @@ def next_guess(k: wp.int32, a1: float, a2: float, s1: float, s2: float, target: 
 
 
 @wp.func
-def ball_meets_wall(start: Start, ball: Body, n: wp.vec2, face: wp.float32) -> wp.float32:
+def ball_meets_wall(
+    scene: Scene, start: Start, ball: Body, n: wp.vec2, face: wp.float32
+) -> wp.float32:
     """Share of the sweep at which the ball comes within the target of a wall, NEVER if not."""
     s1 = wp.dot(n, start.c) - face
     s2 = wp.dot(n, ball.c) - face
     if s1 <= 0.0:
         return NEVER  # overlapped: given up
-    if s1 < BALL_TARGET + TOLERANCE:
+    if s1 < scene.target + TOLERANCE:
         return 0.0
-    if s2 > BALL_TARGET + TOLERANCE:
+    if s2 > scene.target + TOLERANCE:
         return NEVER
-    if s2 > BALL_TARGET - TOLERANCE:
+    if s2 > scene.target - TOLERANCE:
         return NEVER  # at the very end of the step
     a1 = wp.float32(0.0)
     a2 = wp.float32(1.0)
     t = wp.float32(1.0)
     k = wp.int32(0)
     while k < MAX_ROOTS:
-        t = next_guess(k, a1, a2, s1, s2, BALL_TARGET)
+        t = next_guess(k, a1, a2, s1, s2, scene.target)
         k = k + 1
         s = wp.dot(n, centre_at(start, ball, t)) - face
-        if wp.abs(s - BALL_TARGET) < TOLERANCE:
+        if wp.abs(s - scene.target) < TOLERANCE:
             k = wp.int32(MAX_ROOTS)
-        elif s > BALL_TARGET:
+        elif s > scene.target:
             a1 = t
             s1 = s
         else:
@@ -263,33 +260,39 @@ def support(axis: Axis, link_from: Start, link: Body, t: wp.float32) -> wp.vec2:
 
 @wp.func
 def impact_on_axis(
-    axis: Axis, link_from: Start, link: Body, ball_from: Start, ball: Body, first: wp.float32
+    scene: Scene,
+    axis: Axis,
+    link_from: Start,
+    link: Body,
+    ball_from: Start,
+    ball: Body,
+    first: wp.float32,
 ) -> wp.vec2:
     """(moment, verdict): 1 touching, -1 no impact, 0 go on from the moment with a new axis."""
     last = wp.float32(1.0)
     for _k in range(MAX_CORNERS):
         p = support(axis, link_from, link, last)
         s2 = separation(axis, link_from, link, ball_from, ball, last, p)
-        if s2 > BALL_TARGET + TOLERANCE:
+        if s2 > scene.target + TOLERANCE:
             return wp.vec2(NEVER, -1.0)
-        if s2 > BALL_TARGET - TOLERANCE:
+        if s2 > scene.target - TOLERANCE:
             return wp.vec2(last, 0.0)
         s1 = separation(axis, link_from, link, ball_from, ball, first, p)
-        if s1 < BALL_TARGET - TOLERANCE:
+        if s1 < scene.target - TOLERANCE:
             return wp.vec2(NEVER, -1.0)
-        if s1 <= BALL_TARGET + TOLERANCE:
+        if s1 <= scene.target + TOLERANCE:
             return wp.vec2(first, 1.0)
         a1 = wp.float32(first)
         a2 = wp.float32(last)
         k = wp.int32(0)
         while k < MAX_ROOTS:
-            t = next_guess(k, a1, a2, s1, s2, BALL_TARGET)
+            t = next_guess(k, a1, a2, s1, s2, scene.target)
             k = k + 1
             s = separation(axis, link_from, link, ball_from, ball, t, p)
-            if wp.abs(s - BALL_TARGET) < TOLERANCE:
+            if wp.abs(s - scene.target) < TOLERANCE:
                 last = t
                 k = wp.int32(MAX_ROOTS)
-            elif s > BALL_TARGET:
+            elif s > scene.target:
                 a1 = t
                 s1 = s
             else:
@@ -299,7 +302,9 @@ def impact_on_axis(
 
 
 @wp.func
-def ball_meets_link(link_from: Start, link: Body, ball_from: Start, ball: Body) -> wp.float32:
+def ball_meets_link(
+    scene: Scene, link_from: Start, link: Body, ball_from: Start, ball: Body
+) -> wp.float32:
     """Share of the sweep at which the ball comes within the target of a link, NEVER if not."""
     t = wp.float32(0.0)
     for _k in range(MAX_AXES):
@@ -308,10 +313,10 @@ def ball_meets_link(link_from: Start, link: Body, ball_from: Start, ball: Body) 
         gap = box_gap(unrotate(q, apart))
         if gap <= 0.0:
             return NEVER
-        if gap < BALL_TARGET + TOLERANCE:
+        if gap < scene.target + TOLERANCE:
             return t
         axis = axis_at(link_from, link, ball_from, ball, t)
-        found = impact_on_axis(axis, link_from, link, ball_from, ball, t)
+        found = impact_on_axis(scene, axis, link_from, link, ball_from, ball, t)
         if found[1] > 0.5:
             return found[0]
         if found[1] < -0.5:
@@ -321,26 +326,28 @@ def ball_meets_link(link_from: Start, link: Body, ball_from: Start, ball: Body) 
 
 
 @wp.func
-def is_far(link: Body, ball: Body, before: Start, ball_before: Start) -> wp.bool:
-    """No impact is possible: further than NEAR from the link at both ends."""
+def is_far(scene: Scene, link: Body, ball: Body, before: Start, ball_before: Start) -> wp.bool:
+    """No impact is possible: further than `far` from the link at both ends."""
     last = box_gap(unrotate(link.q, ball.c - link.c))
     first = box_gap(unrotate(before.q, ball_before.c - before.c))
-    return wp.min(first, last) > NEAR
+    return wp.min(first, last) > scene.far
 
 
 @wp.func
-def ball_link_moment(from_link: Start, link: Body, from_ball: Start, ball: Body) -> wp.float32:
+def ball_link_moment(
+    scene: Scene, from_link: Start, link: Body, from_ball: Start, ball: Body
+) -> wp.float32:
     """Share of the whole step at which ball and link meet."""
-    if is_far(link, ball, from_link, from_ball):
+    if is_far(scene, link, ball, from_link, from_ball):
         return NEVER
     at = wp.max(from_link.at, from_ball.at)
     link_from = advanced(from_link, at, link)
     ball_from = advanced(from_ball, at, ball)
-    return at + (1.0 - at) * ball_meets_link(link_from, link, ball_from, ball)
+    return at + (1.0 - at) * ball_meets_link(scene, link_from, link, ball_from, ball)
 
 
 @wp.func
-def moments(table: Table, starts: Starts) -> Moments:
+def moments(scene: Scene, table: Table, starts: Starts) -> Moments:
     """When each pair meets, as a share of the step."""
     when = Moments()
     ball = table.ball
@@ -359,9 +366,9 @@ def moments(table: Table, starts: Starts) -> Moments:
     left = 1.0 - starts.ball.at
     base = starts.ball.at
     n = wp.vec2(x, 0.0)
-    when[BALL_X] = base + left * ball_meets_wall(starts.ball, ball, n, wall_face(x))
+    when[BALL_X] = base + left * ball_meets_wall(scene, starts.ball, ball, n, wall_face(x))
     n = wp.vec2(0.0, y)
-    when[BALL_Y] = base + left * ball_meets_wall(starts.ball, ball, n, wall_face(y))
-    when[BALL_0] = ball_link_moment(starts.link_0, table.link_0, starts.ball, ball)
-    when[BALL_1] = ball_link_moment(starts.link_1, table.link_1, starts.ball, ball)
+    when[BALL_Y] = base + left * ball_meets_wall(scene, starts.ball, ball, n, wall_face(y))
+    when[BALL_0] = ball_link_moment(scene, starts.link_0, table.link_0, starts.ball, ball)
+    when[BALL_1] = ball_link_moment(scene, starts.link_1, table.link_1, starts.ball, ball)
     return when

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import warp as wp
 
-from qdx.tasks.table_bodies import BALL_RADIUS, Table, extent, wall_face, wall_side
+from qdx.tasks.table_bodies import Table, extent, wall_face, wall_side
+from qdx.tasks.table_scene import Scene
 
 NEAR = 0.2  # m; Box2D makes a contact when two boxes, 0.1 m fatter each, overlap
 BALL_0 = wp.constant(0)  # codes of the contacts
@@ -83,7 +84,7 @@ def met(before: wp.int32, other: wp.int32, gap: wp.float32) -> wp.int32:
 
 
 @wp.func
-def remember(table: Table) -> Table:
+def remember(scene: Scene, table: Table) -> Table:
     """Which of its two walls a body came near last: Box2D keeps new contacts in front."""
     c = table.link_1.c
     side = wall_side(c[0])
@@ -94,7 +95,7 @@ def remember(table: Table) -> Table:
     table.near_y = met(table.near_y, table.near_x, gap)
     c = table.ball.c
     side = wall_side(c[0])
-    table.met_x = met(table.met_x, table.met_y, side * c[0] - BALL_RADIUS - wall_face(side))
+    table.met_x = met(table.met_x, table.met_y, side * c[0] - scene.radius - wall_face(side))
     side = wall_side(c[1])
-    table.met_y = met(table.met_y, table.met_x, side * c[1] - BALL_RADIUS - wall_face(side))
+    table.met_y = met(table.met_y, table.met_x, side * c[1] - scene.radius - wall_face(side))
     return table

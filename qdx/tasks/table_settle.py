@@ -10,14 +10,10 @@ import numpy as np
 import warp as wp
 
 from qdx.tasks.table_bodies import (
-    BALL_RADIUS,
     INV_I0,
     INV_I1,
     INV_M0,
     INV_M1,
-    INV_MB,
-    SKIN,
-    SLOP,
     Body,
     Edge,
     Table,
@@ -28,6 +24,7 @@ from qdx.tasks.table_bodies import (
     turned,
 )
 from qdx.tasks.table_order import BALL_0, BALL_1, BALL_X, EDGE_X, EDGE_Y, Visits, ball_walls
+from qdx.tasks.table_scene import SKIN, SLOP, Scene
 from qdx.tasks.table_solver import ELBOW_LIMIT, PIVOT_LIMIT, SWEEPS, elbow_pin, pivot_pin, solve2
 
 SHARE = 0.2  # b2_baumgarte: share of an overlap removed at once
@@ -83,12 +80,12 @@ def settle_edge(
 
 @wp.func
 def settle_touch(
-    touch: Touch, a: Body, ma: float, ia: float, ball: Body, mb: float, share: float
+    scene: Scene, touch: Touch, a: Body, ma: float, ia: float, ball: Body, mb: float, share: float
 ) -> tuple[wp.float32, Body, Body]:
     """The ball and a box (ma = ia = 0 for a wall) pushed apart."""
     n = rotate(a.q, touch.local_n)
     r = ball.c - a.c
-    gap = wp.dot(ball.c - (a.c + rotate(a.q, touch.local_p)), n) - SKIN - BALL_RADIUS
+    gap = wp.dot(ball.c - (a.c + rotate(a.q, touch.local_p)), n) - SKIN - scene.radius
     lever = cross(r, n)
     k = ma + mb + ia * lever * lever
     p = wp.float32(0.0)
@@ -104,7 +101,7 @@ def settle_touch(
 
 @wp.func
 def settle_contact(
-    table: Table, code: wp.int32, m0: float, m1: float, mb: float, share: float
+    scene: Scene, table: Table, code: wp.int32, m0: float, m1: float, mb: float, share: float
 ) -> tuple[wp.float32, Table]:
     """A contact pushed apart; m0, m1, mb are 1, or 0 for a body that must not move."""
     floor = Body()
@@ -120,24 +117,42 @@ def settle_contact(
         least = gap
     elif code == BALL_1:
         gap, a, ball = settle_touch(
-            table.ball_1, table.link_1, m1 * INV_M1, m1 * INV_I1, table.ball, mb * INV_MB, share
+            scene,
+            table.ball_1,
+            table.link_1,
+            m1 * INV_M1,
+            m1 * INV_I1,
+            table.ball,
+            mb * scene.inv_m,
+            share,
         )
         table.link_1 = a
         table.ball = ball
         least = gap
     elif code == BALL_0:
         gap, a, ball = settle_touch(
-            table.ball_0, table.link_0, m0 * INV_M0, m0 * INV_I0, table.ball, mb * INV_MB, share
+            scene,
+            table.ball_0,
+            table.link_0,
+            m0 * INV_M0,
+            m0 * INV_I0,
+            table.ball,
+            mb * scene.inv_m,
+            share,
         )
         table.link_0 = a
         table.ball = ball
         least = gap
     elif code == BALL_X:
-        gap, _, ball = settle_touch(table.ball_x, floor, 0.0, 0.0, table.ball, mb * INV_MB, share)
+        gap, _, ball = settle_touch(
+            scene, table.ball_x, floor, 0.0, 0.0, table.ball, mb * scene.inv_m, share
+        )
         table.ball = ball
         least = gap
     else:
-        gap, _, ball = settle_touch(table.ball_y, floor, 0.0, 0.0, table.ball, mb * INV_MB, share)
+        gap, _, ball = settle_touch(
+            scene, table.ball_y, floor, 0.0, 0.0, table.ball, mb * scene.inv_m, share
+        )
         table.ball = ball
         least = gap
     return least, table
@@ -199,14 +214,14 @@ def settle_pivot(table: Table, anchor: wp.vec2) -> tuple[bool, Table]:
 
 
 @wp.func
-def settle(table: Table, order: Visits) -> Table:
+def settle(scene: Scene, table: Table, order: Visits) -> Table:
     """Position iterations of both islands, each until it is within the slops."""
     anchor = wp.vec2(1.5, 0.0)
     left = wp.int32(SWEEPS)
     while left > 0:
         least = wp.float32(0.0)
         for k in range(order.n):
-            gap, after = settle_contact(table, order.codes[k], 1.0, 1.0, 1.0, SHARE)
+            gap, after = settle_contact(scene, table, order.codes[k], 1.0, 1.0, 1.0, SHARE)
             table = after
             least = wp.min(least, gap)
         elbow_okay, after = settle_elbow(table)
@@ -222,7 +237,7 @@ def settle(table: Table, order: Visits) -> Table:
     while left > 0:
         least = wp.float32(0.0)
         for k in range(walls.n):
-            gap, after = settle_contact(table, walls.codes[k], 1.0, 1.0, 1.0, SHARE)
+            gap, after = settle_contact(scene, table, walls.codes[k], 1.0, 1.0, 1.0, SHARE)
             table = after
             least = wp.min(least, gap)
         left = wp.where(least >= SETTLED, 0, left - 1)

@@ -11,16 +11,11 @@ from __future__ import annotations
 import warp as wp
 
 from qdx.tasks.table_bodies import (
-    BALL_RADIUS,
-    BOUNCE,
     BOUNCE_SPEED,
     INV_I0,
     INV_I1,
-    INV_IB,
     INV_M0,
     INV_M1,
-    INV_MB,
-    SKIN,
     WALL_FRICTION,
     Body,
     Edge,
@@ -32,10 +27,9 @@ from qdx.tasks.table_bodies import (
     spin,
     tangent_of,
 )
+from qdx.tasks.table_scene import SKIN, Scene
 
-DT = 1.0 / 60.0  # s
 SWEEPS = 100  # velocity iterations of the papers
-MAX_MOTOR = 100.0 / 60.0  # N m s; torque 100 over a step
 PIVOT_LIMIT = 1.2566371  # rad; 0.4 pi
 ELBOW_LIMIT = 2.8274333  # rad; 0.9 pi
 STILL = 3.0e-7  # m/s, rad/s, N s: a sweep that changes less has converged
@@ -146,10 +140,16 @@ def push(body: Body, inv_m: float, inv_i: float, p: wp.vec2, torque: float) -> B
 
 
 @wp.func
-def sweep_elbow(joint: Joint, pin: Pin, a: Body, b: Body) -> tuple[Joint, Body, Body]:
+def bounded(x: float, most: float) -> float:
+    """Clamped to ±most; `wp.clamp` would also look whether `most`, no constant, is a number."""
+    return wp.where(x > most, most, wp.where(x < -most, -most, x))
+
+
+@wp.func
+def sweep_elbow(scene: Scene, joint: Joint, pin: Pin, a: Body, b: Body) -> tuple[Joint, Body, Body]:
     """b2RevoluteJoint::SolveVelocityConstraints between the links: motor, then limit and pin."""
     wanted = -(b.w - a.w - pin.speed) * pin.inv_turn
-    motor = wp.clamp(joint.motor + wanted, -MAX_MOTOR, MAX_MOTOR)
+    motor = bounded(joint.motor + wanted, scene.elbow_motor)
     a.w = a.w - INV_I0 * (motor - joint.motor)
     b.w = b.w + INV_I1 * (motor - joint.motor)
     joint.motor = motor
@@ -163,10 +163,10 @@ def sweep_elbow(joint: Joint, pin: Pin, a: Body, b: Body) -> tuple[Joint, Body, 
 
 
 @wp.func
-def sweep_pivot(joint: Joint, pin: Pin, a: Body) -> tuple[Joint, Body]:
+def sweep_pivot(scene: Scene, joint: Joint, pin: Pin, a: Body) -> tuple[Joint, Body]:
     """The same between the table's edge and link 0."""
     wanted = -(a.w - pin.speed) * pin.inv_turn
-    motor = wp.clamp(joint.motor + wanted, -MAX_MOTOR, MAX_MOTOR)
+    motor = bounded(joint.motor + wanted, scene.pivot_motor)
     a.w = a.w + INV_I0 * (motor - joint.motor)
     joint.motor = motor
     p = pin_impulse(pin, joint, a.v + spin(a.w, pin.rb), a.w)
@@ -177,52 +177,52 @@ def sweep_pivot(joint: Joint, pin: Pin, a: Body) -> tuple[Joint, Body]:
 
 
 @wp.func
-def prepare_touch(touch: Touch, a: Body, ma: float, ia: float, ball: Body) -> Touch:
+def prepare_touch(scene: Scene, touch: Touch, a: Body, ma: float, ia: float, ball: Body) -> Touch:
     """b2WorldManifold and InitializeVelocityConstraints; walls have ma = ia = 0."""
     touch.n = rotate(a.q, touch.local_n)
     plane = a.c + rotate(a.q, touch.local_p)
     gap = wp.dot(ball.c - plane, touch.n)
     # halfway between the two skins
-    point = ball.c + touch.n * (0.5 * (SKIN - gap - BALL_RADIUS))
+    point = ball.c + touch.n * (0.5 * (SKIN - gap - scene.radius))
     touch.ra = point - a.c
     touch.rb = point - ball.c
     rn = cross(touch.ra, touch.n)
     rt = cross(touch.ra, tangent_of(touch.n))
     rt_b = cross(touch.rb, tangent_of(touch.n))
-    touch.mass_n = 1.0 / (ma + INV_MB + ia * rn * rn)
-    touch.mass_t = 1.0 / (ma + INV_MB + ia * rt * rt + INV_IB * rt_b * rt_b)
+    touch.mass_n = 1.0 / (ma + scene.inv_m + ia * rn * rn)
+    touch.mass_t = 1.0 / (ma + scene.inv_m + ia * rt * rt + scene.inv_i * rt_b * rt_b)
     near = ball.v + spin(ball.w, touch.rb) - a.v - spin(a.w, touch.ra)
     speed = wp.dot(touch.n, near)
-    touch.bias = wp.where(speed < -BOUNCE_SPEED, -BOUNCE * speed, 0.0)
+    touch.bias = wp.where(speed < -BOUNCE_SPEED, -scene.bounce * speed, 0.0)
     return touch
 
 
 @wp.func
 def push_touch(
-    touch: Touch, a: Body, ma: float, ia: float, ball: Body, p: wp.vec2
+    scene: Scene, touch: Touch, a: Body, ma: float, ia: float, ball: Body, p: wp.vec2
 ) -> tuple[Body, Body]:
     """Opposite impulses on a box and the ball."""
     a = push(a, ma, ia, -p, -cross(touch.ra, p))
-    ball = push(ball, INV_MB, INV_IB, p, cross(touch.rb, p))
+    ball = push(ball, scene.inv_m, scene.inv_i, p, cross(touch.rb, p))
     return a, ball
 
 
 @wp.func
 def sweep_touch(
-    touch: Touch, a: Body, ma: float, ia: float, friction: float, ball: Body
+    scene: Scene, touch: Touch, a: Body, ma: float, ia: float, friction: float, ball: Body
 ) -> tuple[Touch, Body, Body]:
     """Friction, then the normal impulse: b2ContactSolver for one point."""
     t = tangent_of(touch.n)
     slip = ball.v + spin(ball.w, touch.rb) - a.v - spin(a.w, touch.ra)
     most = friction * touch.impulse[0]
-    along = wp.clamp(touch.impulse[1] - touch.mass_t * wp.dot(slip, t), -most, most)
+    along = bounded(touch.impulse[1] - touch.mass_t * wp.dot(slip, t), most)
     p = t * (along - touch.impulse[1])
-    a, ball = push_touch(touch, a, ma, ia, ball, p)
+    a, ball = push_touch(scene, touch, a, ma, ia, ball, p)
     slip = ball.v + spin(ball.w, touch.rb) - a.v - spin(a.w, touch.ra)
     against = touch.impulse[0] - touch.mass_n * (wp.dot(slip, touch.n) - touch.bias)
     against = wp.max(against, 0.0)
     p = touch.n * (against - touch.impulse[0])
-    a, ball = push_touch(touch, a, ma, ia, ball, p)
+    a, ball = push_touch(scene, touch, a, ma, ia, ball, p)
     touch.impulse = wp.vec2(against, along)
     return touch, a, ball
 
@@ -291,13 +291,13 @@ def sweep_edge(edge: Edge, link: Body) -> tuple[Edge, Body]:
     tangent = edge.tangent
     most = WALL_FRICTION * edge.normal[0]
     slip = wp.dot(link.v + spin(link.w, edge.r1), t)
-    along = wp.clamp(tangent[0] - edge.mass_t[0] * slip, -most, most)
+    along = bounded(tangent[0] - edge.mass_t[0] * slip, most)
     link = push_edge(edge, link, t * (along - tangent[0]), edge.r1)
     edge.tangent = wp.vec2(along, tangent[1])
     if edge.solved == 2:
         most = WALL_FRICTION * edge.normal[1]
         slip = wp.dot(link.v + spin(link.w, edge.r2), t)
-        other = wp.clamp(tangent[1] - edge.mass_t[1] * slip, -most, most)
+        other = bounded(tangent[1] - edge.mass_t[1] * slip, most)
         link = push_edge(edge, link, t * (other - tangent[1]), edge.r2)
         edge.tangent = wp.vec2(along, other)
     v1 = wp.dot(link.v + spin(link.w, edge.r1), n)

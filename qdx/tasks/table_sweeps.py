@@ -26,6 +26,7 @@ from qdx.tasks.table_bodies import (
     tangent_of,
 )
 from qdx.tasks.table_order import BALL_0, BALL_1, BALL_X, BALL_Y, EDGE_X, EDGE_Y, Visits, ball_walls
+from qdx.tasks.table_scene import Scene
 from qdx.tasks.table_solver import (
     STILL,
     SWEEPS,
@@ -41,10 +42,12 @@ from qdx.tasks.table_solver import (
 
 
 @wp.func
-def warm_touch(touch: Touch, a: Body, ma: float, ia: float, ball: Body) -> tuple[Body, Body]:
+def warm_touch(
+    scene: Scene, touch: Touch, a: Body, ma: float, ia: float, ball: Body
+) -> tuple[Body, Body]:
     """The last step's impulses on a contact of the ball."""
     p = touch.n * touch.impulse[0] + tangent_of(touch.n) * touch.impulse[1]
-    a, ball = push_touch(touch, a, ma, ia, ball, p)
+    a, ball = push_touch(scene, touch, a, ma, ia, ball, p)
     return a, ball
 
 
@@ -59,31 +62,31 @@ def warm_edge(edge: Edge, link: Body) -> Body:
 
 
 @wp.func
-def warm_contact(table: Table, code: wp.int32) -> Table:
+def warm_contact(scene: Scene, table: Table, code: wp.int32) -> Table:
     """The last step's impulses on a contact."""
     if code == EDGE_X:
         table.link_1 = warm_edge(table.edge_x, table.link_1)
     elif code == EDGE_Y:
         table.link_1 = warm_edge(table.edge_y, table.link_1)
     elif code == BALL_1:
-        a, ball = warm_touch(table.ball_1, table.link_1, INV_M1, INV_I1, table.ball)
+        a, ball = warm_touch(scene, table.ball_1, table.link_1, INV_M1, INV_I1, table.ball)
         table.link_1 = a
         table.ball = ball
     elif code == BALL_0:
-        a, ball = warm_touch(table.ball_0, table.link_0, INV_M0, INV_I0, table.ball)
+        a, ball = warm_touch(scene, table.ball_0, table.link_0, INV_M0, INV_I0, table.ball)
         table.link_0 = a
         table.ball = ball
     elif code == BALL_X:
-        _, ball = warm_touch(table.ball_x, Body(), 0.0, 0.0, table.ball)
+        _, ball = warm_touch(scene, table.ball_x, Body(), 0.0, 0.0, table.ball)
         table.ball = ball
     else:
-        _, ball = warm_touch(table.ball_y, Body(), 0.0, 0.0, table.ball)
+        _, ball = warm_touch(scene, table.ball_y, Body(), 0.0, 0.0, table.ball)
         table.ball = ball
     return table
 
 
 @wp.func
-def sweep_contact(table: Table, code: wp.int32) -> Table:
+def sweep_contact(scene: Scene, table: Table, code: wp.int32) -> Table:
     """One visit to a contact."""
     if code == EDGE_X:
         edge, link = sweep_edge(table.edge_x, table.link_1)
@@ -95,24 +98,28 @@ def sweep_contact(table: Table, code: wp.int32) -> Table:
         table.link_1 = link
     elif code == BALL_1:
         touch, a, ball = sweep_touch(
-            table.ball_1, table.link_1, INV_M1, INV_I1, LINK_FRICTION, table.ball
+            scene, table.ball_1, table.link_1, INV_M1, INV_I1, LINK_FRICTION, table.ball
         )
         table.ball_1 = touch
         table.link_1 = a
         table.ball = ball
     elif code == BALL_0:
         touch, a, ball = sweep_touch(
-            table.ball_0, table.link_0, INV_M0, INV_I0, LINK_FRICTION, table.ball
+            scene, table.ball_0, table.link_0, INV_M0, INV_I0, LINK_FRICTION, table.ball
         )
         table.ball_0 = touch
         table.link_0 = a
         table.ball = ball
     elif code == BALL_X:
-        touch, _, ball = sweep_touch(table.ball_x, Body(), 0.0, 0.0, WALL_FRICTION, table.ball)
+        touch, _, ball = sweep_touch(
+            scene, table.ball_x, Body(), 0.0, 0.0, WALL_FRICTION, table.ball
+        )
         table.ball_x = touch
         table.ball = ball
     else:
-        touch, _, ball = sweep_touch(table.ball_y, Body(), 0.0, 0.0, WALL_FRICTION, table.ball)
+        touch, _, ball = sweep_touch(
+            scene, table.ball_y, Body(), 0.0, 0.0, WALL_FRICTION, table.ball
+        )
         table.ball_y = touch
         table.ball = ball
     return table
@@ -146,7 +153,7 @@ def moved(a: Body, b: Body) -> wp.float32:
 
 
 @wp.func
-def solve_contacts(table: Table, order: Visits) -> Table:
+def solve_contacts(scene: Scene, table: Table, order: Visits) -> Table:
     """Velocities under contacts alone, by sweeps."""
     left = wp.int32(SWEEPS)
     while left > 0:
@@ -154,7 +161,7 @@ def solve_contacts(table: Table, order: Visits) -> Table:
         link_0 = table.link_0
         link_1 = table.link_1
         for k in range(order.n):
-            table = sweep_contact(table, order.codes[k])
+            table = sweep_contact(scene, table, order.codes[k])
         most = wp.max(moved(link_0, table.link_0), moved(link_1, table.link_1))
         most = wp.max(most, moved(ball, table.ball))
         left = wp.where(most < STILL, 0, left - 1)
@@ -162,14 +169,14 @@ def solve_contacts(table: Table, order: Visits) -> Table:
 
 
 @wp.func
-def solve_ball(table: Table) -> Table:
+def solve_ball(scene: Scene, table: Table) -> Table:
     """Velocities of a ball that touches no link."""
     order = ball_walls(table, Visits())
     if order.n == 0:
         return table
     for k in range(order.n):
-        table = warm_contact(table, order.codes[k])
-    return solve_contacts(table, order)
+        table = warm_contact(scene, table, order.codes[k])
+    return solve_contacts(scene, table, order)
 
 
 @wp.func
@@ -179,7 +186,9 @@ def wound(a: Joint, b: Joint) -> wp.float32:
 
 
 @wp.func
-def sweep_pushing(table: Table, walls: Visits, elbow_pin: Pin, pivot_pin: Pin) -> Table:
+def sweep_pushing(
+    scene: Scene, table: Table, walls: Visits, elbow_pin: Pin, pivot_pin: Pin
+) -> Table:
     """Joints, the ball at link 1 (or not), and walls at the ball: `sweep_any` in registers."""
     floor = Body()
     link_0 = table.link_0
@@ -195,15 +204,15 @@ def sweep_pushing(table: Table, walls: Visits, elbow_pin: Pin, pivot_pin: Pin) -
         second = table.ball_x
     left = wp.int32(SWEEPS)
     while left > 0:
-        joint, a, b = sweep_elbow(elbow, elbow_pin, link_0, link_1)
-        other, c = sweep_pivot(pivot, pivot_pin, a)
+        joint, a, b = sweep_elbow(scene, elbow, elbow_pin, link_0, link_1)
+        other, c = sweep_pivot(scene, pivot, pivot_pin, a)
         d = ball
         if touch.on == 1:
-            touch, b, d = sweep_touch(touch, b, INV_M1, INV_I1, LINK_FRICTION, d)
+            touch, b, d = sweep_touch(scene, touch, b, INV_M1, INV_I1, LINK_FRICTION, d)
             if walls.n > 0:
-                first, floor, d = sweep_touch(first, floor, 0.0, 0.0, WALL_FRICTION, d)
+                first, floor, d = sweep_touch(scene, first, floor, 0.0, 0.0, WALL_FRICTION, d)
             if walls.n > 1:
-                second, floor, d = sweep_touch(second, floor, 0.0, 0.0, WALL_FRICTION, d)
+                second, floor, d = sweep_touch(scene, second, floor, 0.0, 0.0, WALL_FRICTION, d)
         most = wp.max(wound(elbow, joint), wound(pivot, other))
         most = wp.max(most, wp.max(moved(link_0, c), moved(link_1, b)))
         most = wp.max(most, moved(ball, d))
@@ -228,7 +237,9 @@ def sweep_pushing(table: Table, walls: Visits, elbow_pin: Pin, pivot_pin: Pin) -
 
 
 @wp.func
-def sweep_leaning(table: Table, edge: Edge, elbow_pin: Pin, pivot_pin: Pin) -> tuple[Table, Edge]:
+def sweep_leaning(
+    scene: Scene, table: Table, edge: Edge, elbow_pin: Pin, pivot_pin: Pin
+) -> tuple[Table, Edge]:
     """Joints, and one wall at link 1: `sweep_any` in registers."""
     link_0 = table.link_0
     link_1 = table.link_1
@@ -236,8 +247,8 @@ def sweep_leaning(table: Table, edge: Edge, elbow_pin: Pin, pivot_pin: Pin) -> t
     pivot = table.pivot
     left = wp.int32(SWEEPS)
     while left > 0:
-        joint, a, b = sweep_elbow(elbow, elbow_pin, link_0, link_1)
-        other, c = sweep_pivot(pivot, pivot_pin, a)
+        joint, a, b = sweep_elbow(scene, elbow, elbow_pin, link_0, link_1)
+        other, c = sweep_pivot(scene, pivot, pivot_pin, a)
         edge, b = sweep_edge(edge, b)
         most = wp.max(wound(elbow, joint), wound(pivot, other))
         most = wp.max(most, wp.max(moved(link_0, c), moved(link_1, b)))
@@ -254,22 +265,22 @@ def sweep_leaning(table: Table, edge: Edge, elbow_pin: Pin, pivot_pin: Pin) -> t
 
 
 @wp.func
-def sweep_any(table: Table, order: Visits, elbow_pin: Pin, pivot_pin: Pin) -> Table:
+def sweep_any(scene: Scene, table: Table, order: Visits, elbow_pin: Pin, pivot_pin: Pin) -> Table:
     """Joints and any contacts."""
     left = wp.int32(SWEEPS)
     while left > 0:
         before_0 = table.link_0
         before_1 = table.link_1
         ball = table.ball
-        joint, a, b = sweep_elbow(table.elbow, elbow_pin, table.link_0, table.link_1)
-        other, c = sweep_pivot(table.pivot, pivot_pin, a)
+        joint, a, b = sweep_elbow(scene, table.elbow, elbow_pin, table.link_0, table.link_1)
+        other, c = sweep_pivot(scene, table.pivot, pivot_pin, a)
         most = wp.max(wound(table.elbow, joint), wound(table.pivot, other))
         table.elbow = joint
         table.pivot = other
         table.link_0 = c
         table.link_1 = b
         for k in range(order.n):
-            table = sweep_contact(table, order.codes[k])
+            table = sweep_contact(scene, table, order.codes[k])
         most = wp.max(most, wp.max(moved(before_0, table.link_0), moved(before_1, table.link_1)))
         most = wp.max(most, moved(ball, table.ball))
         left = wp.where(most < STILL, 0, left - 1)
@@ -277,22 +288,22 @@ def sweep_any(table: Table, order: Visits, elbow_pin: Pin, pivot_pin: Pin) -> Ta
 
 
 @wp.func
-def solve_arm(table: Table, order: Visits, elbow: Pin, pivot: Pin) -> Table:
+def solve_arm(scene: Scene, table: Table, order: Visits, elbow: Pin, pivot: Pin) -> Table:
     """Velocities of the arm's island; the ball is part of it where it touches a link."""
     for k in range(order.n):
-        table = warm_contact(table, order.codes[k])
+        table = warm_contact(scene, table, order.codes[k])
     table = warm_joints(table, elbow, pivot)
     n_edges = wp.min(table.edge_x.count, 1) + wp.min(table.edge_y.count, 1)
     if n_edges == 0 and table.ball_0.on == 0:
-        return sweep_pushing(table, ball_walls(table, Visits()), elbow, pivot)
+        return sweep_pushing(scene, table, ball_walls(table, Visits()), elbow, pivot)
     if order.n > 1:
-        return sweep_any(table, order, elbow, pivot)
+        return sweep_any(scene, table, order, elbow, pivot)
     if table.edge_x.count > 0:
-        after, edge = sweep_leaning(table, table.edge_x, elbow, pivot)
+        after, edge = sweep_leaning(scene, table, table.edge_x, elbow, pivot)
         after.edge_x = edge
         return after
     if table.edge_y.count > 0:
-        after, edge = sweep_leaning(table, table.edge_y, elbow, pivot)
+        after, edge = sweep_leaning(scene, table, table.edge_y, elbow, pivot)
         after.edge_y = edge
         return after
-    return sweep_any(table, order, elbow, pivot)
+    return sweep_any(scene, table, order, elbow, pivot)

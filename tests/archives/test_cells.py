@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ribs.archives import GridArchive
 
 from qdx.archives.cells import Cells, cvt, grid
 from qdx.archives.parameters import CvtParameters, GridParameters
@@ -41,14 +43,15 @@ class CellsConformance(ArchiveConformance):
         assert (np.diff(cells) > 0).all()
         assert len(filled) < before  # else nobody met anybody and the test shows nothing
 
-    def test_the_fittest_then_the_oldest_win_in_a_moved_space(
+    def test_the_fittest_then_the_first_or_last_come_win_in_a_moved_space(
         self, filled: Any, records: Records
     ) -> None:
         before = np.sort(filled.members())
         move(filled, records)
         cells = filled.cells_of(records.descriptors(before))
         fitness = records.column("fitness", before)
-        order = np.lexsort((before, -fitness, cells))
+        turn = before if filled._p.ties == "keep" else -before
+        order = np.lexsort((turn, -fitness, cells))
         winners = before[order][np.unique(cells[order], return_index=True)[1]]
         assert equal(filled.members(), winners)
 
@@ -75,6 +78,12 @@ class TestGrid(CellsConformance):
         return grid_archive
 
 
+class TestGridThatReplacesTies(CellsConformance):
+    @pytest.fixture
+    def build(self) -> Any:
+        return partial(grid_archive, ties="replace")
+
+
 class TestCvt(CellsConformance):
     @pytest.fixture
     def build(self) -> Any:
@@ -99,8 +108,10 @@ def batch_of(rows: Offers) -> Evaluations:
     return evaluations(points, [row[2] for row in rows], failed=failed)
 
 
-def elites_of(batch: Evaluations, archive: Cells, *, refuse: bool = False) -> dict[int, int]:
-    """Cell → id of the fittest ever offered to it, the first of equals: one row at a time."""
+def elites_of(
+    batch: Evaluations, archive: Cells, *, refuse: bool = False, last: bool = False
+) -> dict[int, int]:
+    """Cell → id of the fittest ever offered, the first or last of equals: one row at a time."""
     best: dict[int, int] = {}
     fitness, points = batch.outcomes.fitness, batch.described.descriptors
     for row in np.flatnonzero(~batch.outcomes.failed):
@@ -108,22 +119,53 @@ def elites_of(batch: Evaluations, archive: Cells, *, refuse: bool = False) -> di
         cell = int(archive.cells_of(points[row : row + 1])[0])
         if refuse and not inside:
             continue
-        if cell not in best or fitness[row] > fitness[best[cell]]:
+        elite = fitness[best[cell]] if cell in best else -np.inf
+        if fitness[row] > elite or (last and fitness[row] == elite):
             best[cell] = int(row)
     return best
 
 
+@pytest.mark.parametrize("ties", ["keep", "replace"])
 @pytest.mark.parametrize("build", [grid_archive, cvt_archive])
 @given(rows=offers, cuts=st.sets(st.integers(1, 24)))
 def test_holds_the_fittest_ever_offered_however_rows_are_batched(
-    build: Any, rows: Offers, cuts: set[int]
+    build: Any, ties: str, rows: Offers, cuts: set[int]
 ) -> None:
     records, batch = Records(), batch_of(rows)
-    archive = build(records)
+    archive = build(records, ties=ties)
     for part in np.split(np.arange(len(rows)), sorted(c for c in cuts if c < len(rows))):
         offer(archive, records, take(batch, part))
-    best = elites_of(batch, archive)
+    best = elites_of(batch, archive, last=ties == "replace")
     assert archive.members().tolist() == [best[cell] for cell in sorted(best)]
+
+
+@given(rows=offers, cut=st.integers(0, 25))
+def test_pyribs_keeps_the_same_elites_and_gives_the_same_verdicts(rows: Offers, cut: int) -> None:
+    records, batch = Records(), batch_of(rows)
+    alive = np.flatnonzero(~batch.outcomes.failed)
+    archive, theirs = grid_archive(records), GridArchive(solution_dim=1, dims=[5, 5], ranges=UNIT)
+    for part in (alive[alive < cut], alive[alive >= cut]):
+        some = take(batch, part)
+        status = offer(archive, records, some).status
+        points, fitness = some.described.descriptors, some.outcomes.fitness
+        if len(part):
+            info = theirs.add(part[:, None], fitness, points)["status"]
+            kept = theirs.retrieve(points)[1]["solution"][:, 0] == part
+            assert status.tolist() == np.where(kept, info, Status.REFUSED).tolist()
+    elites = np.sort(theirs.data("solution")[:, 0].astype(int))
+    assert np.sort(archive.members()).tolist() == elites.tolist()
+
+
+def test_of_equals_in_a_batch_the_last_replaces_where_ties_do() -> None:
+    records = Records()
+    archive = grid_archive(records, ties="replace")
+    here = (0.5, 0.5)
+    verdict = offer(archive, records, evaluations([here, here, (0.9, 0.9), here], [1, 2, 0, 2]))
+    assert archive.members().tolist() == [3, 2]
+    assert verdict.status.tolist() == [0, 0, Status.NEW, Status.NEW]
+    verdict = offer(archive, records, evaluations([here, here, here], [2, 2, 1], first_id=4))
+    assert archive.members().tolist() == [5, 2]
+    assert verdict.status.tolist() == [0, Status.IMPROVED, 0]
 
 
 @given(rows=offers)

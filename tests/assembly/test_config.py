@@ -71,7 +71,7 @@ def test_the_resolved_config_leaves_nothing_open() -> None:
     resolved = load(SMALL).resolved()
     assert resolved["searcher"]["sigma"] == 0.05
     assert resolved["archives"] == {
-        "cells": {"kind": "grid", "bins": 50, "bounds": None, "outside": "clip"}
+        "cells": {"kind": "grid", "bins": 50, "bounds": None, "outside": "clip", "ties": "keep"}
     }
     assert resolved["observer"] == {"kind": "final"}
     assert resolved["name"] == "point-map_elites"
@@ -135,7 +135,7 @@ def test_nothing_is_offered_where_nothing_is_near() -> None:
         ({"checkpoint": {"generations": 0}}, "checkpoint.generations", "0"),
         ({"checkpoint": 7}, "checkpoint", "7"),
         ({"policy": {"hidden": 0}}, "policy.hidden", "0"),
-        ({"executor": {"shard": 0}}, "executor.shard", "0"),
+        ({"executor": {"shard": -1}}, "executor.shard", "-1"),
         ({"executor": {"device": 3}}, "executor.device", "3"),
         ({"searcher": {"kind": "map_elites", "sigma": 0}}, "searcher.sigma", "0"),
         ({"searcher": {"kind": "map_elites", "sigma": "nan"}}, "searcher.sigma", "'nan'"),
@@ -179,7 +179,7 @@ def test_an_archive_the_searcher_does_not_know_is_refused() -> None:
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    message = wrong(sead=1, budget=-1, executor={"shard": 0}, task="nowhere")
+    message = wrong(sead=1, budget=-1, executor={"shard": -1}, task="nowhere")
     starts = [line.split(":")[0] for line in message.splitlines()]
     assert sorted(starts) == ["budget", "executor.shard", "sead", "task"]
 

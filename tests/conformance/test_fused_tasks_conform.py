@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from qdx.assembly.tables import TASKS
+from qdx.rollout.fused import FusedRollout
 from qdx.tasks.collect_ball import CollectBall
 from qdx.tasks.curling import Curling
 from qdx.tasks.hard_maze import HardMaze
@@ -13,35 +16,37 @@ from qdx.tasks.redundant_arm import RedundantArm
 from tests.conformance.task import TaskConformance
 
 
-class TestHardMaze(TaskConformance):
+class FusedTaskConformance(TaskConformance):
+    @pytest.fixture
+    def build(self) -> Callable[..., Any]:
+        return FusedRollout
+
+
+class TestHardMaze(FusedTaskConformance):
     @pytest.fixture
     def task(self) -> HardMaze:
         return HardMaze()
 
 
-class TestPoint(TaskConformance):
+class TestPoint(FusedTaskConformance):
     @pytest.fixture
     def task(self) -> Point:
         return Point()
 
 
-class TestRedundantArm(TaskConformance):
+class TestRedundantArm(FusedTaskConformance):
     @pytest.fixture(params=["end", "stop"])
     def task(self, request: pytest.FixtureRequest) -> RedundantArm:
         return RedundantArm(request.param)
 
 
-class TestCurling(TaskConformance):
+class TestCurling(FusedTaskConformance):
     @pytest.fixture
     def task(self) -> Curling:
         return Curling()
 
 
-class TestCollectBall(TaskConformance):
+class TestCollectBall(FusedTaskConformance):
     @pytest.fixture
     def task(self) -> CollectBall:
         return CollectBall()
-
-
-def test_no_task_of_the_tables_is_left_out() -> None:
-    assert TASKS.keys() == {"hard_maze", "curling", "redundant_arm", "collect_ball", "point"}

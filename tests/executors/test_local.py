@@ -7,19 +7,22 @@ from functools import partial
 from threading import Barrier, Event
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qdx.core.errors import InterruptedRun
-from qdx.core.types import Genomes, Outcomes
+from qdx.core.types import Genomes, Outcomes, join, take
 from qdx.executors.evaluate import evaluate
-from qdx.executors.local import Local, LocalParameters
+from qdx.executors.local import Local, LocalParameters, shard_of
 from tests.conformance.executor import PATIENCE_S, Echo, ExecutorConformance, Gate, results
 from tests.conformance.making import equal, genomes
 
 
 class TestLocal(ExecutorConformance):
     @pytest.fixture(
-        params=[(t, s) for t in (1, 2, 4) for s in (1, 3, 20)],
+        params=[(t, s) for t in (1, 2, 4) for s in (0, 1, 3, 20)],
         ids=lambda p: f"{p[0]} threads, shards of {p[1]}",
     )
     def build(self, request: pytest.FixtureRequest) -> Callable[[], Local]:
@@ -116,3 +119,31 @@ def test_evaluate_stops_when_asked(pair: Local) -> None:
     with pytest.raises(InterruptedRun):
         evaluate(pair, gate, genomes(4), stopping=lambda: True)
     gate.open.set()
+
+
+@given(st.integers(0, 10**6))
+def test_a_shard_is_even_and_follows_from_the_batch_alone(n: int) -> None:
+    assert shard_of(n) % 2 == 0
+    assert 2 <= shard_of(n) <= 24
+    assert n <= 384 or shard_of(n) == 24
+    assert -(-n // shard_of(n)) <= 16 or shard_of(n) == 24
+
+
+def test_a_rollout_that_divides_is_readied_once(pair: Local) -> None:
+    readied: list[int] = []
+
+    class Divided(Echo):
+        def divide(self, batch: Genomes, size: int) -> Any:
+            readied.append(len(batch))
+            parts: dict[int, Outcomes] = {}
+            starts = range(0, len(batch), size)
+
+            def piece(start: int) -> None:
+                parts[start] = self(take(batch, np.arange(start, min(start + size, len(batch)))))
+
+            return [partial(piece, s) for s in starts], lambda: join([parts[s] for s in starts])
+
+    batch = genomes(7)
+    ticket = pair.submit(Divided(), batch)
+    assert equal(results(pair, ticket)[ticket], Echo()(batch))
+    assert readied == [7]

@@ -9,11 +9,13 @@ import warp as wp
 from qdx.api import evaluate, n_genes
 from qdx.core.errors import ConfigError, ShapeError
 from qdx.core.types import Genomes
-from qdx.observers.sampling import Final
+from qdx.observers.sampling import Final, Path
 from qdx.policies.mlp import Mlp
 from qdx.rollout.fused import FusedRollout
 from qdx.tasks import point
 from qdx.tasks.fused import Reward
+from qdx.tasks.hard_maze import HardMaze
+from tests.conformance.making import equal
 
 
 def genes(task, n=30):
@@ -28,6 +30,19 @@ def test_a_row_has_the_same_bits_whatever_stands_around_it(task, rows):
     part = evaluate(task, genes(task)[rows])
     np.testing.assert_array_equal(part.truth, whole.truth[rows])
     np.testing.assert_array_equal(part.fitness, whole.fitness[rows])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 30, 64])
+def test_pieces_in_any_order_give_what_the_whole_batch_gives(size):
+    z = np.zeros(30, np.int32)
+    batch = Genomes(np.arange(30), genes("hard_maze"), np.full(30, -1), z, z)
+    batch.genes[4, 0] = np.nan
+    rollout = FusedRollout(HardMaze(), Mlp(5, 2), Path(stride=400))
+    pieces, finish = rollout.divide(batch, size)
+    assert len(pieces) == -(-30 // size)
+    for piece in reversed(pieces):
+        piece()
+    assert equal(finish(), rollout(batch))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -137,18 +137,22 @@ def test_few_of_many_balls_end_a_coverage_cell_away_from_box2d(reference):
 
 
 @wp.kernel(enable_backward=False, module="unique")
-def hold(poses: wp.array2d(dtype=wp.float32), speeds: wp.array3d(dtype=wp.float32)):
+def hold(
+    world: curling.Goals,
+    poses: wp.array2d(dtype=wp.float32),
+    speeds: wp.array3d(dtype=wp.float32),
+):
     """Link velocities of a free arm: the formula, and sweep after sweep."""
     row = wp.tid()
-    table = curling.reset(curling.Goals(), 0).table
+    table = curling.reset(world, 0).table
     table.link_0.a = poses[row, 0]
     table.link_1.a = poses[row, 0] + poses[row, 1]
     table.link_0 = table_bodies.turned(table.link_0)
     table.link_1 = table_bodies.turned(table.link_1)
     pivot = table_solver.pivot_pin(table.link_0, poses[row, 2])
     elbow = table_solver.elbow_pin(table.link_0, table.link_1, poses[row, 3])
-    at_once, _held = table_step.solve_free_arm(table, elbow, pivot)
-    swept = table_sweeps.solve_arm(table, table_order.Visits(), elbow, pivot)
+    at_once, _held = table_step.solve_free_arm(world.scene, table, elbow, pivot)
+    swept = table_sweeps.solve_arm(world.scene, table, table_order.Visits(), elbow, pivot)
     for k in range(2):
         speeds[0, row, k] = at_once.link_0.v[k]
         speeds[1, row, k] = swept.link_0.v[k]
@@ -164,7 +168,8 @@ def test_the_free_arm_is_what_a_hundred_sweeps_give():
     rng = np.random.default_rng(4)
     poses = rng.uniform([-1.2, -2.8, -1, -1], [1.2, 2.8, 1, 1], (500, 4)).astype(np.float32)
     speeds = wp.zeros((2, len(poses), 7), dtype=wp.float32, device="cpu")
-    wp.launch(hold, dim=len(poses), inputs=[wp.array(poses, device="cpu"), speeds], device="cpu")
+    inputs = [Curling().world("cpu"), wp.array(poses, device="cpu"), speeds]
+    wp.launch(hold, dim=len(poses), inputs=inputs, device="cpu")
     at_once, swept = speeds.numpy()
     assert np.abs(at_once).max() > 1
     assert np.abs(at_once - swept).max() < 1e-5
