@@ -108,7 +108,7 @@ def test_compare_tabulates_and_draws(folder, capsys):
 def test_compare_runs_archives_again_for_their_time_coverage(folder, capsys):
     runs = [folder / "novelty_search", folder / "map_elites"]
     shown = as_json(capsys, "compare", *runs, "--time-coverage", "--out", folder / "both.svg")
-    assert [len(m["coverage"]["1"]) for m in shown["time_coverage"]] == [50, 50]
+    assert [len(m["coverage"]["2"]) for m in shown["time_coverage"]] == [50, 50]
     assert all(0 < row["first half"] < row["time coverage"] < 1 for row in shown["rows"])
     names = ["both.png", "both.svg", "both-time.png", "both-time.svg"]
     assert [Path(file).name for file in shown["files"]] == names
