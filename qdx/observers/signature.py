@@ -63,6 +63,11 @@ class Signature:
             settled = "pysiglib" if find_spec("pysiglib") else "torch"
             object.__setattr__(self, "backend", settled)
 
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """What its bits depend on, beside torch: every manifest records the versions."""
+        return {"pysiglib": ("pysiglib",), "esig": ("esig", "roughpy")}.get(self.backend, ())
+
     def steps(self, horizon: int) -> Int64[Array, " S"]:
         n = min(self.samples, horizon)
         if self.windows > n:

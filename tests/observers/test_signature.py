@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 import qdx
 from qdx.assembly.config import load
-from qdx.assembly.parts import build
+from qdx.assembly.environment import environment
+from qdx.assembly.parts import build, build_task
 from qdx.core.errors import ConfigError
 from qdx.core.task_facts import TaskFacts
 from qdx.observers import signature as room
@@ -162,6 +163,15 @@ def test_a_run_whose_backend_is_not_here_does_not_begin(monkeypatch: pytest.Monk
     config = load({**CONFIG, "observer": {"kind": "signature", "backend": "pysiglib"}})
     with pytest.raises(ConfigError, match=r"observer\.backend: pysiglib is not installed here"):
         build(config)
+
+
+@pytest.mark.parametrize("backend", ["torch", "pysiglib", "esig"])
+def test_a_manifest_records_the_library_that_computes(backend: str) -> None:
+    config = load({**CONFIG, "observer": {"kind": "signature", "backend": backend}})
+    versions = environment(config, build_task(config))["versions"]
+    assert ("pysiglib" in versions) == (backend == "pysiglib" and bool(FAST))
+    assert ("roughpy" in versions) == (backend == "esig")
+    assert "torch" in versions
 
 
 def test_more_windows_than_steps_are_refused() -> None:
