@@ -72,7 +72,7 @@ def draw_map(axes: Axes, task: Task) -> None:
     axes.set_xlabel(facts.measures[0], labelpad=1)
     axes.set_ylabel(facts.measures[1], labelpad=3)
     if not is_place:
-        axes.yaxis.set_label_coords(-0.13, 0.5)  # numbers of any length: inside the figure
+        axes.yaxis.set_label_coords(-0.125, 0.5)  # numbers of any length: inside the figure
     dress(axes)
     axes.spines[["top", "right"]].set_visible(True)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))

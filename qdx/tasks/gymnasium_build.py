@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 from importlib.metadata import packages_distributions
 from typing import Any
 
@@ -185,5 +186,11 @@ def _libraries(entry_point: Any) -> tuple[str, ...]:
     """The simulators, and the distribution that brings the environment."""
     module = entry_point if isinstance(entry_point, str) else entry_point.__module__
     package = module.partition(":")[0].partition(".")[0]
-    owners = [] if package == "gymnasium" else packages_distributions().get(package, [])
+    owners = () if package == "gymnasium" else _owners(package)
     return tuple(dict.fromkeys([*SIMULATORS, *owners]))
+
+
+@functools.cache
+def _owners(package: str) -> tuple[str, ...]:
+    """The distributions that bring a package; looking takes half a second."""
+    return tuple(packages_distributions().get(package, []))

@@ -143,6 +143,8 @@ class Episode:
 
     def _look(self, observation: Any, info: Any) -> None:
         numbers = self._view.numbers(observation)
+        if len(numbers) != len(self._view.bounds):
+            raise ValueError(f"observed {len(numbers)} numbers, not {len(self._view.bounds)}")
         self.sight[:] = self._view.seen(numbers)
         for m, key in enumerate(self._descriptor):
             self.measures[m] = info[key] if isinstance(key, str) else numbers[key]

@@ -29,6 +29,19 @@ GIVEN = [
     {"searcher": {"kind": "map_elites", "sigma": 1e-7, "variation": "iso_line"}},
     {"searcher": {"kind": "novelty_search", "admission": "novel"}},
     {"policy": {"hidden": 9}},
+    {"task": {"kind": "gymnasium:CartPole-v1"}},
+    {
+        "task": {
+            "kind": "gymnasium:ALE/Pong-v5",
+            "descriptor": [3, "x_position"],
+            "bounds": BOUNDS,
+            "bins": 7,
+            "horizon": 200,
+            "goals": [{"name": "there", "centre": [0.5, 0], "radius": 1}],
+            "episode_seed": "per_genome",
+            "kwargs": {"frame_skip": 2, "flag": True, "range": [0.2, 1.5], "inner": {"a": None}},
+        }
+    },
     {"name": "yes", "seed": 2**60, "max_failed_fraction": 1, "island": 8191},
     {"name": "schön-1.0+a", "checkpoint": {"generations": 1, "seconds": 0}},
     {"observer": {"kind": "checkpoints", "samples": 3}, "executor": {"threads": 2, "shard": 5}},

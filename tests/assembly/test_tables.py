@@ -8,11 +8,12 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
-from qdx.assembly.tables import TABLES, resolve, row
+from qdx.assembly.tables import TABLES, TASK_FAMILIES, resolve, row
 from qdx.core.errors import ConfigError
 from qdx.core.protocols import Observer, Task
 
 ROWS = [(table, name) for table, rows in TABLES.items() for name in rows]
+ROWS += [("task", f"{family}:Some-v0") for family in TASK_FAMILIES]
 
 
 @pytest.mark.parametrize(("table", "name"), ROWS)
@@ -47,6 +48,13 @@ def test_tasks_are_tasks_under_their_own_name(name: str) -> None:
     assert task.facts.name == name
 
 
+@pytest.mark.parametrize("family", TASK_FAMILIES)
+@pytest.mark.parametrize("name", ["{}", "{}:", "x{}:CartPole-v1"])
+def test_a_family_is_no_task_without_an_id(family: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"expected one of .*, {family}:<Id>, got"):
+        row("task", name.format(family))
+
+
 @pytest.mark.parametrize("name", TABLES["searcher"])
 def test_searchers_work_with_archives_of_the_table(name: str) -> None:
     parameters = resolve(row("searcher", name).parameters)
@@ -64,7 +72,9 @@ def test_reading_a_config_imports_no_torch() -> None:
     code = (
         "import sys; from qdx.assembly.config import load;"
         "load({'budget': 1, 'task': 'point', 'searcher': 'novelty_search'});"
-        "print(*(m for m in ('torch', 'ribs', 'dask', 'ray', 'sklearn') if m in sys.modules))"
+        "load({'budget': 1, 'task': 'gymnasium:CartPole-v1', 'searcher': 'novelty_search'});"
+        "heavy = ('torch', 'ribs', 'dask', 'ray', 'sklearn', 'gymnasium');"
+        "print(*(m for m in heavy if m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1:] in ([], [""])

@@ -38,6 +38,17 @@ VARIANTS = {
     ),
     "novelty_search on checkpoints": config(observer={"kind": "checkpoints", "samples": 3}),
     "novelty_search on signatures": config(observer={"kind": "signature", "windows": 2}),
+    "novelty_search on gymnasium": config(
+        {"kind": "novelty_search", "population": 20},
+        task={"kind": "gymnasium:CartPole-v1", "horizon": 9, "episode_seed": "per_genome"},
+        budget=300,
+        executor={"kind": "local", "shard": 7},
+    ),
+    "novelty_search on ant_maze": config(
+        {"kind": "novelty_search", "population": 10},
+        task={"kind": "ant_maze", "horizon": 4},
+        budget=150,
+    ),
 }
 
 
@@ -52,7 +63,7 @@ def run_whole(raw, path):
     return digests(path)
 
 
-FAST = ("novelty_search", "map_elites")
+FAST = ("novelty_search", "map_elites", "novelty_search on gymnasium")
 MARKED = [v if v in FAST else pytest.param(v, marks=pytest.mark.slow) for v in VARIANTS]
 
 

@@ -173,12 +173,27 @@ def test_python_runs_what_the_command_runs(folder, tmp_path):
     assert run.metrics["coverage"].is_monotonic_increasing
 
 
-HEAVY = ("torch", "warp", "dask", "distributed", "ray", "ribs", "matplotlib")
+HEAVY = (
+    *("torch", "warp", "dask", "distributed", "ray", "ribs", "matplotlib"),
+    *("gymnasium", "mujoco"),
+)
 
 
 @pytest.mark.parametrize("code", ["import qdx", "from qdx.cli.app import call; call(['--help'])"])
 def test_importing_and_help_stay_light(code):
     probe = f"{code}; import sys; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_tasks_are_listed_without_gymnasium_or_mujoco(capsys):
+    listed = as_json(capsys, "tasks")["gymnasium:<Id>"]
+    assert "gymnasium:CartPole-v1" in listed["summary"]
+    assert {"descriptor", "bounds", "horizon", "kwargs"} <= set(listed["parameters"])
+    probe = "from qdx.cli.app import call; call(['tasks']); import sys; "
+    probe += "print([m for m in ('gymnasium', 'mujoco') if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60
     )

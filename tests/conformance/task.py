@@ -49,12 +49,14 @@ class TaskConformance:
 
     Attributes:
         n_episodes: Episodes that are run.
+        different: Share of episodes whose ends differ, at least.
         spread: How far from the scenery's start episodes may begin, in units of the measures.
         is_sparse: Reward comes from goals alone.
         is_bounded: Measures never leave their bounds.
     """
 
     n_episodes = 200
+    different = 0.25
     spread = 1e-6
     is_sparse = True
     is_bounded = True
@@ -125,7 +127,7 @@ class TaskConformance:
             assert np.isfinite(values).all()
 
     def test_policies_lead_to_different_ends(self, played: Played) -> None:
-        assert len(np.unique(played.outcomes.truth, axis=0)) > played.n / 4
+        assert len(np.unique(played.outcomes.truth, axis=0)) > self.different * played.n
 
     def test_measures_are_inside_the_bounds(self, task: Any, played: Played) -> None:
         if not self.is_bounded:
@@ -154,7 +156,7 @@ class TaskConformance:
         n = played.n
         at = {
             "alone": np.array([0]),
-            "seven": np.arange(3 * n // 4, 3 * n // 4 + 7),
+            "seven": np.arange(n // 2, n // 2 + 7),
             "again": np.arange(n),
             "shuffled": np.random.default_rng(3).permutation(n),
         }[rows]

@@ -111,6 +111,7 @@ class TestMountainCar(Gymnasium):
 
 class TestFrozenLake(Gymnasium):
     n_episodes = 20
+    different = 0.15  # there are 16 places
     section = {
         "kind": "gymnasium:FrozenLake-v1",
         "episode_seed": "per_genome",

@@ -15,7 +15,16 @@ import pytest
 from qdx.api import run
 from qdx.assembly.config import DEFAULTS, SECTIONS, load
 from qdx.assembly.sections import CampaignSection, CheckpointSection
-from qdx.assembly.tables import ARCHIVES, EXECUTORS, OBSERVERS, POLICIES, SEARCHERS, TASKS, resolve
+from qdx.assembly.tables import (
+    ARCHIVES,
+    EXECUTORS,
+    OBSERVERS,
+    POLICIES,
+    SEARCHERS,
+    TASK_FAMILIES,
+    TASKS,
+    resolve,
+)
 from qdx.cli.app import call
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,14 +120,17 @@ def test_every_archive_and_task_has_a_smoke_config() -> None:
     configs = [load(config) for config in SMOKE]
     kinds = {section.kind for config in configs for section in config.archives.values()}
     assert kinds == set(ARCHIVES)
-    assert {config.task.kind for config in configs} == set(TASKS)
+    tasks = {config.task.kind.partition(":")[0] for config in configs}
+    assert tasks == {*TASKS, *TASK_FAMILIES}
 
 
 def test_the_configuration_page_names_every_key() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
-    tables = [ARCHIVES, EXECUTORS, OBSERVERS, POLICIES, TASKS]
+    tables = [ARCHIVES, EXECUTORS, OBSERVERS, POLICIES, TASKS, TASK_FAMILIES]
     schemas = [resolve(row.parameters) for table in tables for row in table.values()]
     schemas += [CampaignSection, CheckpointSection]
     keys = {f.name for schema in schemas for f in fields(schema)}
-    keys |= {*SECTIONS, *DEFAULTS.values(), *(kind for table in tables for kind in table)}
+    keys |= {*SECTIONS, *DEFAULTS.values()}
+    keys |= {kind for table in tables[:-1] for kind in table}
+    keys |= {f"{family}:<Id>" for family in TASK_FAMILIES}
     assert sorted(key for key in keys if f"`{key}`" not in page) == []

@@ -106,3 +106,14 @@ def test_the_figure_becomes_small_files_and_keeps_its_text(runs: Runs, tmp_path:
 def test_nothing_to_compare_is_an_error() -> None:
     with pytest.raises(ConfigError, match="at least one run"):
         table([])
+
+
+def test_a_task_without_goals_is_compared_by_the_best_of_all_episodes(runs: Runs) -> None:
+    searcher = {"kind": "novelty_search", "population": 30}
+    task = {"kind": "gymnasium:Pendulum-v1", "horizon": 10}
+    some = [runs(task=task, searcher=searcher, budget=90, seed=seed) for seed in (1, 2)]
+    (row,) = records(table([*some]))
+    best = [run.tally().metrics()["best_fitness"] for run in some]
+    assert row["best any episode"] == pytest.approx(np.mean(best))
+    titles = [axes.get_title(loc="left") for axes in curves(some).axes]
+    assert titles == ["Pendulum-v1: coverage", "best reward, any episode"]

@@ -22,6 +22,16 @@ KINDS = {
     "map_elites": {"searcher": "map_elites"},
     "point": {"task": "point", "searcher": "map_elites", "budget": 2000},
     "one generation": {"budget": 100, "seed": 9},
+    "two numbers": {
+        "task": {"kind": "gymnasium:MountainCarContinuous-v0", "horizon": 20},
+        "searcher": {"kind": "novelty_search", "population": 30},
+        "budget": 90,
+    },
+    "rewards below 0": {
+        "task": {"kind": "gymnasium:Pendulum-v1", "horizon": 10},
+        "searcher": {"kind": "novelty_search", "population": 30},
+        "budget": 90,
+    },
 }
 
 
@@ -87,6 +97,26 @@ def test_the_curve_goes_through_the_journal(runs: Runs) -> None:
     x, y = coverage.lines[0].get_data()
     assert list(x) == [0, *(line["evaluations"] for line in lines)]
     assert list(y) == [0, *(line["metrics"]["coverage"] for line in lines)]
+
+
+@pytest.mark.parametrize("kind", ["two numbers", "rewards below 0"])
+def test_a_task_without_goals_shows_the_best_of_all_episodes(kind: str, runs: Runs) -> None:
+    run = runs(**KINDS[kind])
+    rewards = next(a for a in run_picture(run).axes if "reward" in a.get_title(loc="left"))
+    best = [line["metrics"]["best_fitness"] for line in run.snapshot.journal]
+    assert np.asarray(rewards.lines[0].get_ydata())[1:].tolist() == best
+    low, high = rewards.get_ylim()
+    assert low < min(best) <= max(best) < high
+    assert "any episode" in rewards.texts[0].get_text()
+
+
+def test_a_map_of_two_numbers_fills_its_box_and_has_no_start(runs: Runs) -> None:
+    axes = run_picture(runs(**KINDS["two numbers"])).axes[0]
+    (x0, x1), (y0, y1) = build_task(runs(**KINDS["two numbers"]).config).facts.bounds
+    assert axes.get_aspect() == "auto"
+    assert (axes.get_xlim(), axes.get_ylim()) == ((x0, x1), (y0, y1))
+    assert not [line for line in axes.lines if line.get_gid() == "start"]
+    assert run_picture(runs()).axes[0].get_aspect() == 1.0
 
 
 def test_all_kinds_of_run_become_two_sound_files(figure: Figure, tmp_path: Path) -> None:

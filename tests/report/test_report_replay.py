@@ -8,6 +8,8 @@ from matplotlib.animation import FFMpegWriter
 from matplotlib.collections import LineCollection
 from PIL import Image
 
+from qdx.assembly.config import load
+from qdx.assembly.parts import build_task
 from qdx.core.errors import ConfigError, ShapeError
 from qdx.report.picture import save
 from qdx.report.replay import save_video, trajectory_picture
@@ -35,6 +37,18 @@ def test_goals_are_boxes_where_the_task_has_boxes() -> None:
     maze = trajectory_picture(HardMaze(), PATH, "").axes[0]
     assert [type(p).__name__ for p in point.patches[:4]] == ["Rectangle"] * 4
     assert [type(p).__name__ for p in maze.patches[:2]] == ["Circle"] * 2
+
+
+def test_an_episode_of_a_task_without_one_start_shows_its_own() -> None:
+    task = build_task(
+        load({"budget": 1, "searcher": "random_search", "task": "gymnasium:Pendulum-v1"})
+    )
+    (start,) = [
+        line
+        for line in trajectory_picture(task, PATH, "").axes[0].lines
+        if line.get_gid() == "start"
+    ]
+    assert np.allclose(start.get_xydata(), PATH[0])
 
 
 @pytest.mark.parametrize("n", [1, 2, 2001])
