@@ -61,7 +61,7 @@ def build(config: Config) -> Parts:
     }
     setting = Setting(
         seed=config.campaign.seed,
-        encoding=Direct(policy.n_genes),
+        encoding=Direct(policy.n_genes, start=policy.initial),
         records=records,
         archives=archives,
         budget=config.campaign.budget,
@@ -90,16 +90,9 @@ def build_task(config: Config) -> Task:
 
 
 def build_policy(config: Config) -> Any:
-    """The policy; what the config leaves open is the task's own."""
-    facts = config.task.parameters.facts
-    given = config.policy.parameters
-    hidden, layers = facts.hidden
-    return resolve(row("policy", config.policy.kind).build)(
-        n_in=len(facts.observation),
-        n_out=len(facts.action),
-        hidden=given.hidden or hidden,
-        layers=given.layers or layers,
-    )
+    """The policy, fitted to the task."""
+    build_it = resolve(row("policy", config.policy.kind).build)
+    return build_it(config.policy.parameters, config.task.parameters.facts)
 
 
 def build_rollout(config: Config, observer: Observer, device: str = "") -> Rollout:

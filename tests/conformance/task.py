@@ -1,4 +1,4 @@
-"""What every fused task must do, with the papers' controller."""
+"""What every fused task must do, with its own kind of policy or another."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qdx.assembly.config import load
+from qdx.assembly.parts import build_policy
 from qdx.core.types import Genomes, Outcomes, take
 from qdx.observers.sampling import Path
-from qdx.policies.mlp import Mlp
 from qdx.rollout.fused import FusedRollout
 from tests.conformance.making import equal, genomes
 
@@ -19,12 +20,12 @@ from tests.conformance.making import equal, genomes
 class Played:
     """Two hundred episodes of a task, run once."""
 
-    def __init__(self, task: Any) -> None:
+    def __init__(self, task: Any, policy: str) -> None:
         self.task = task
-        facts = task.facts
-        hidden, layers = facts.hidden
-        self.policy = Mlp(len(facts.observation), len(facts.action), hidden, layers)
-        self.observer = Path(max(1, facts.horizon // 10))
+        section = {"kind": policy} if policy else {}
+        named = {"task": task.facts.name, "policy": section, "searcher": "random_search"}
+        self.policy = build_policy(load({**named, "budget": 1}))
+        self.observer = Path(max(1, task.facts.horizon // 10))
         self.rollout = FusedRollout(task, self.policy, self.observer)
 
     @cached_property
@@ -42,9 +43,9 @@ class Played:
 
 
 @cache
-def play(task: Any) -> Played:
+def play(task: Any, policy: str = "") -> Played:
     """The episodes of a task, the same for all tests."""
-    return Played(task)
+    return Played(task, policy)
 
 
 class TaskConformance:
@@ -54,9 +55,11 @@ class TaskConformance:
     def task(self) -> Any:
         raise NotImplementedError
 
+    policy = ""  # the task's own kind
+
     @pytest.fixture
     def played(self, task: Any) -> Played:
-        return play(task)
+        return play(task, self.policy)
 
     def test_axes_have_one_name_each(self, task: Any) -> None:
         facts = task.facts
@@ -75,13 +78,13 @@ class TaskConformance:
         assert task.facts.source
         assert task.facts.horizon >= 1
 
-    def test_goals_have_names_and_lie_inside_the_bounds(self, task: Any) -> None:
+    def test_goals_have_names_and_reach_into_the_bounds(self, task: Any) -> None:
         facts = task.facts
         assert len({goal.name for goal in facts.goals}) == len(facts.goals) <= 127  # int8
         for goal in facts.goals:
             assert goal.radius > 0
-            for x, (low, high) in zip(goal.centre, facts.bounds, strict=True):
-                assert low <= x <= high
+            beyond = np.clip(goal.centre, facts.low, facts.high) - goal.centre
+            assert np.linalg.norm(beyond) < goal.radius
 
     def test_the_ceiling_is_a_share(self, task: Any) -> None:
         ceiling = task.ceiling()
@@ -106,7 +109,7 @@ class TaskConformance:
             assert np.isfinite(values).all()
 
     def test_policies_lead_to_different_ends(self, played: Played) -> None:
-        assert len(np.unique(played.outcomes.truth, axis=0)) > 50
+        assert len(np.unique(played.outcomes.truth, axis=0)) > 25  # open-loop ones often saturate
 
     def test_measures_are_inside_the_bounds(self, task: Any, played: Played) -> None:
         path = played.outcomes.observations["path"]

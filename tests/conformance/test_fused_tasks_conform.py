@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qdx.assembly.tables import TASKS
+from qdx.tasks.billiard import Billiard
 from qdx.tasks.collect_ball import CollectBall
 from qdx.tasks.curling import Curling
 from qdx.tasks.hard_maze import HardMaze
@@ -37,6 +38,16 @@ class TestCurling(TaskConformance):
         return Curling()
 
 
+class TestBilliard(TaskConformance):
+    @pytest.fixture
+    def task(self) -> Billiard:
+        return Billiard()
+
+
+class TestBilliardWithTheController(TestBilliard):
+    policy = "mlp"
+
+
 class TestCollectBall(TaskConformance):
     @pytest.fixture
     def task(self) -> CollectBall:
@@ -44,4 +55,5 @@ class TestCollectBall(TaskConformance):
 
 
 def test_no_task_of_the_tables_is_left_out() -> None:
-    assert TASKS.keys() == {"hard_maze", "curling", "redundant_arm", "collect_ball", "point"}
+    named = {"hard_maze", "curling", "billiard", "redundant_arm", "collect_ball", "point"}
+    assert TASKS.keys() == named
