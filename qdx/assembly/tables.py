@@ -28,6 +28,7 @@ class Row(NamedTuple):
 
 TASKS = {
     "hard_maze": Row("qdx.tasks.hard_maze:HardMaze"),
+    "billiard": Row("qdx.tasks.billiard:Billiard"),
     "curling": Row("qdx.tasks.curling:Curling"),
     "redundant_arm": Row("qdx.tasks.redundant_arm:RedundantArm"),
     "collect_ball": Row("qdx.tasks.collect_ball:CollectBall"),
@@ -45,7 +46,10 @@ OBSERVERS = {
     "path": Row("qdx.observers.sampling:Path"),
     "signature": Row("qdx.observers.signature:Signature"),
 }
-POLICIES = {"mlp": Row("qdx.assembly.sections:MlpSection", "qdx.policies.mlp:Mlp")}
+POLICIES = {
+    "mlp": Row("qdx.policies.mlp:MlpParameters", "qdx.policies.mlp:build"),
+    "dmp": Row("qdx.policies.dmp:DmpParameters", "qdx.policies.dmp:build"),
+}
 DESCRIPTORS = {
     "identity": Row(
         "qdx.descriptors.identity:IdentityParameters", "qdx.descriptors.identity:Identity"
