@@ -5,7 +5,7 @@ import platform
 import sys
 import time
 
-from benchmarks import commits, concurrent, curling, generation, novelty, rollout
+from benchmarks import commits, concurrent, curling, generation, novelty, rollout, signature
 
 TABLES = {
     "rollout": rollout,
@@ -14,6 +14,7 @@ TABLES = {
     "commits": commits,
     "curling": curling,
     "concurrent": concurrent,
+    "signature": signature,
 }
 
 

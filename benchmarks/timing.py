@@ -17,13 +17,18 @@ def side_by_side(
     rounds: int,
     *,
     take: Callable[[list[float]], float] = median,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Wall seconds of each, after one warm-up round: the median, or what `take` says."""
+    """Wall seconds of each, after one warm-up round: the median, or what `take` says.
+
+    With `time.process_time` for a clock, seconds of processor time: for what keeps to one core, on
+    a machine that others use too.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for i in range(rounds + 1):
         for name, run in contestants.items():
-            start = time.perf_counter()
+            start = clock()
             run()
             if i:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: take(values) for name, values in seconds.items()}

@@ -38,16 +38,16 @@ def _from_numpy(array: Array) -> Tensor:
     return torch.from_numpy(plain if plain.flags.writeable else plain.copy())
 
 
-def as_lengths(lengths: Any, paths: Float64[Tensor, "B T C"]) -> Int64[Tensor, " B"]:
-    """Live samples of each path, on the paths' device; all of them where not given.
+def as_lengths(lengths: Any, paths: Float64[Tensor, "B T C"]) -> Int64[Tensor, " B"] | None:
+    """Live samples of each path, on the paths' device; None where all are alive.
 
     Raises:
         ShapeError: Not one per path.
         ConfigError: No integers from 1 to T.
     """
-    n, longest = paths.shape[:2]
     if lengths is None:
-        return torch.full((n,), longest, device=paths.device)
+        return None
+    n, longest = paths.shape[:2]
     given = lengths if isinstance(lengths, Tensor) else torch.from_numpy(np.array(lengths))
     if given.shape != (n,):
         raise ShapeError(f"lengths: expected one per path, ({n},), got {tuple(given.shape)}.")
@@ -63,37 +63,41 @@ def as_lengths(lengths: Any, paths: Float64[Tensor, "B T C"]) -> Int64[Tensor, "
 
 
 def frozen(
-    paths: Float64[Tensor, "B T C"], lengths: Int64[Tensor, " B"]
+    paths: Float64[Tensor, "B T C"], lengths: Int64[Tensor, " B"] | None
 ) -> Float64[Tensor, "B T C"]:
     """Paths that stand still at their last live sample.
 
     Raises:
         ConfigError: A live sample that is not finite.
     """
-    longest = paths.shape[1]
-    at = torch.arange(longest, device=paths.device).minimum(lengths[:, None] - 1)
-    still = torch.take_along_dim(paths, at[:, :, None], dim=1)
-    finite = torch.isfinite(still)
-    if not bool(finite.all()):
-        row, sample, channel = (int(i) for i in torch.nonzero(~finite)[0])
-        raise ConfigError(
-            f"paths: expected finite numbers, got {float(still[row, sample, channel])} in path "
-            f"{row}, sample {sample}, channel {channel}. Mend or drop that path."
-        )
-    return still
+    if lengths is not None:
+        at = torch.arange(paths.shape[1], device=paths.device).minimum(lengths[:, None] - 1)
+        paths = torch.take_along_dim(paths, at[:, :, None], dim=1)
+    if not bool(torch.isfinite(paths.sum())):  # one pass; what spoils a sum is looked for only then
+        spoilt = torch.nonzero(~torch.isfinite(paths))
+        if len(spoilt):
+            row, sample, channel = (int(i) for i in spoilt[0])
+            raise ConfigError(
+                f"paths: expected finite numbers, got {float(paths[row, sample, channel])} in path "
+                f"{row}, sample {sample}, channel {channel}. Mend or drop that path."
+            )
+    return paths
 
 
 def with_time(
-    paths: Float64[Tensor, "B T C"], lengths: Int64[Tensor, " B"]
+    paths: Float64[Tensor, "B T C"], lengths: Int64[Tensor, " B"] | None
 ) -> Float64[Tensor, "B T C+1"]:
     """Paths with time as their last channel: 0 at the first sample, 1 at the last one of `paths`.
 
     Time stops with the path, so it ends at 1 only for a path of full length: STAX code,
     linspace(0, length, n) / longest length.
     """
-    longest = paths.shape[1]
-    at = torch.arange(longest, device=paths.device).minimum(lengths[:, None] - 1)
-    return torch.cat([paths, (at.to(torch.float64) / max(longest - 1, 1))[:, :, None]], dim=2)
+    n, longest = paths.shape[:2]
+    at = torch.arange(longest, device=paths.device).expand(n, longest)
+    if lengths is not None:
+        at = at.minimum(lengths[:, None] - 1)
+    clock = at.to(torch.float64) / max(longest - 1, 1)
+    return torch.cat([paths, clock[:, :, None]], dim=2)
 
 
 def with_basepoint(paths: Float64[Tensor, "B T C"]) -> Float64[Tensor, "B T+1 C"]:

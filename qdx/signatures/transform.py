@@ -27,7 +27,8 @@ from qdx.signatures.threads import one_thread
 
 Backend = Literal["auto", "torch", "pysiglib", "esig"]
 BACKENDS: Final = ("auto", "torch", "pysiglib", "esig")
-SHORTEST: Final = 16  # samples pysiglib is given at least
+FEWEST: Final = 16  # paths that pysiglib is given at least
+SHORTEST: Final = 16  # samples of a path that pysiglib is given at least
 
 
 def signature(
@@ -148,19 +149,29 @@ def _torch(ready: Float64[Tensor, "B T C"], depth: int, log: bool) -> Float64[Te
 
 def _pysiglib(ready: Float64[Tensor, "B T C"], depth: int, log: bool) -> Float64[Tensor, "B D"]:
     library = importlib.import_module("pysiglib")  # an extra
-    n, length, channels = ready.shape
-    # Batches below 4 and paths below 16 samples go through other code, with other roundings. So
-    # batches are padded with paths that do not move, and paths with samples that do not.
-    shape = (horner.padded(n), max(length, SHORTEST), channels)
-    whole = torch.zeros(shape, dtype=torch.float64)
-    whole[:n, :length] = ready
-    whole[:n, length:] = ready[:, -1:]
+    whole = _not_small(ready)
     if log:
-        _prepare(channels, depth)
+        _prepare(ready.shape[2], depth)
         found: Tensor = library.log_sig(whole, depth, method=1)  # 1: coordinates of Lyndon words
     else:
         found = library.sig(whole, depth)
-    return found[:n].clone()
+    return found if len(found) == len(ready) else found[: len(ready)].clone()
+
+
+def _not_small(ready: Float64[Tensor, "B T C"]) -> Float64[Tensor, "_ _ C"]:
+    """Paths as pysiglib always rounds alike.
+
+    Batches below 4 and paths below 16 samples go through other code of it. So small batches get
+    paths that do not move, and short paths samples that do not.
+    """
+    n, length, channels = ready.shape
+    if n >= FEWEST and length >= SHORTEST:
+        # through NumPy, which makes a tensor of its own of what torch would call a view
+        return torch.from_numpy(ready.contiguous().numpy())
+    whole = torch.zeros((max(n, FEWEST), max(length, SHORTEST), channels), dtype=torch.float64)
+    whole[:n, :length] = ready
+    whole[:n, length:] = ready[:, -1:]
+    return whole
 
 
 _PREPARING = threading.Lock()  # pysiglib's preparation is not thread safe
