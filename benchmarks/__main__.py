@@ -5,7 +5,16 @@ import platform
 import sys
 import time
 
-from benchmarks import commits, concurrent, curling, generation, novelty, rollout
+from benchmarks import (
+    commits,
+    concurrent,
+    curling,
+    generation,
+    novelty,
+    rollout,
+    signature,
+    stepped,
+)
 
 TABLES = {
     "rollout": rollout,
@@ -14,6 +23,8 @@ TABLES = {
     "commits": commits,
     "curling": curling,
     "concurrent": concurrent,
+    "signature": signature,
+    "stepped": stepped,
 }
 
 

@@ -1,53 +1,56 @@
-"""Curling beside the Box2D Python package, policy included on both sides, one core.
+"""Curling and billiard beside the Box2D Python package, policy included on both sides, one core.
 
 Run: `python -m benchmarks.curling`. Needs Box2D 2.3.10 (the wheel on PyPI).
 """
 
+import functools
 import subprocess
 import sys
 
 import numpy as np
 
 from benchmarks.timing import pin_to_one_core, side_by_side
-from qdx.core.types import Genomes
-from qdx.observers.sampling import Final
-from qdx.policies.mlp import Mlp
+from qdx.api import evaluate
+from qdx.assembly.config import load
+from qdx.assembly.parts import build_policy
+from qdx.encodings.direct import Direct
 from qdx.rollout.device import open_warp
-from qdx.rollout.fused import FusedRollout
-from qdx.tasks.curling import Curling
 
-BATCH, BOX2D_BATCH, STEPS = 400, 20, 500
+BATCH, BOX2D_BATCH = 400, 20
 ROUNDS = 5
-WANTED = 15  # times the Python package per core
+WANTED = {"curling": "; wanted 15x", "billiard": ""}  # times the Python package per core
 
 
-def genes(batch: int) -> np.ndarray:
-    drawn = np.random.default_rng(1).standard_normal((batch, 94))
-    return np.clip(drawn, -5, 5).astype(np.float32)
+def genes(task: str, batch: int) -> np.ndarray:
+    policy = build_policy(load({"task": task, "searcher": "random_search", "budget": 1}))
+    encoding = Direct(policy.n_genes, start=policy.initial)
+    return encoding.initial(batch, np.random.default_rng(1))
 
 
 def one_core() -> list[str]:
-    """Random controllers in turn in qdx and in a Python loop over Box2D, as lean as it goes."""
-    from tests.reference.curling_box2d import rollout
+    """Random policies in turn in qdx and in a Python loop over Box2D, as lean as it goes."""
+    from tests.reference import table_box2d
 
     pin_to_one_core()
     open_warp()
-    zeros = np.zeros(BATCH, np.int32)
-    batch = Genomes(np.arange(BATCH), genes(BATCH), np.full(BATCH, -1), zeros, zeros)
-    ours = FusedRollout(Curling(), Mlp(6, 2, 5, 3), Final())
-    seconds = side_by_side(
-        {
-            "qdx": lambda: ours(batch),
-            "box2d": lambda: [rollout(genome) for genome in genes(BOX2D_BATCH)],
-        },
-        ROUNDS,
-    )
-    rate = {"qdx": BATCH * STEPS / seconds["qdx"], "box2d": BOX2D_BATCH * STEPS / seconds["box2d"]}
-    return [
-        f"qdx, one core                      {rate['qdx'] / 1e6:6.3f} M individual-steps/s",
-        f"  beside the Box2D package         {rate['qdx'] / rate['box2d']:6.1f}x"
-        f"   ({rate['box2d'] / 1e6:.3f} M; wanted {WANTED}x)",
-    ]
+    lines = []
+    for task in WANTED:
+        ours, theirs = genes(task, BATCH), genes(task, BOX2D_BATCH)
+        play = getattr(table_box2d, task)
+        steps = {"qdx": evaluate(task, ours).length.sum()}
+        steps["box2d"] = evaluate(task, theirs).length.sum()
+        contestants = {
+            "qdx": functools.partial(evaluate, task, ours),
+            "box2d": lambda play=play, theirs=theirs: [play(genome) for genome in theirs],
+        }
+        seconds = side_by_side(contestants, ROUNDS)
+        rate = {name: steps[name] / seconds[name] / 1e6 for name in contestants}
+        lines += [
+            f"{task}, one core{rate['qdx']:{27 - len(task)}.3f} M individual-steps/s",
+            f"  beside the Box2D package{rate['qdx'] / rate['box2d']:11.1f}x"
+            f"   ({rate['box2d']:.3f} M{WANTED[task]})",
+        ]
+    return lines
 
 
 def table() -> list[str]:

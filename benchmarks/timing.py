@@ -21,7 +21,8 @@ def side_by_side(
 ) -> dict[str, float]:
     """Wall seconds of each, after one warm-up round: the median, or what `take` says.
 
-    Single threads may be timed by `time.process_time` instead: it stands still while others run.
+    With `time.process_time` for a clock, seconds of processor time: for what keeps to one core, on
+    a machine that others use too.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for i in range(rounds + 1):

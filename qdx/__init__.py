@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qdx.api import Campaign, Elite, Run, evaluate, n_genes, run
     from qdx.api import open_run as open
+    from qdx.signatures.transform import signature
 
 __version__ = "0.1.0"
-__all__ = ["Campaign", "Elite", "Run", "evaluate", "n_genes", "open", "run"]
+__all__ = ["Campaign", "Elite", "Run", "evaluate", "n_genes", "open", "run", "signature"]
 
-_FROM_API = {name: name for name in __all__} | {"open": "open_run"}
+_HOMES = {name: ("qdx.api", name) for name in __all__} | {
+    "open": ("qdx.api", "open_run"),
+    "signature": ("qdx.signatures.transform", "signature"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _FROM_API:
+    if name not in _HOMES:
         raise AttributeError(f"module 'qdx' has no attribute {name!r}")
-    return getattr(importlib.import_module("qdx.api"), _FROM_API[name])
+    home, there = _HOMES[name]
+    return getattr(importlib.import_module(home), there)
 
 
 def __dir__() -> list[str]:

@@ -56,7 +56,10 @@ class Elite:
         return float(self.evaluation.outcomes.fitness[0])
 
     def policy(self) -> Any:
-        """Its controller, a torch module: observation → action."""
+        """Its controller, a torch module: (observation, step) → action.
+
+        The papers' controller needs no step.
+        """
         return export.policy(self.run.stored, self.id)
 
     def replay(self, *, device: str = "") -> replaying.Replay:

@@ -122,7 +122,7 @@ def picture(study: str, by: dict[str, Rows]) -> object:
         dress(axes, f"{study}: coverage" if not column else f"best reward, {name}")
         top = max(max(r["curve"][name]) for rows in by.values() for r in rows)
         if column:
-            reward_axis(axes, top)
+            reward_axis(axes, np.array([top]))
         else:
             ceiling_line(axes, some["coverage_ceiling"])
             percent_axis(axes, 1.12 * max(some["coverage_ceiling"] or 0, top))

@@ -4,7 +4,7 @@
     python experiments/serene/run.py --only curling      # one study
     python experiments/serene/run.py --jobs 2            # campaigns at a time, one core each
     python experiments/serene/run.py --draw              # tables and figures from results/ alone
-    python experiments/serene/run.py --seeds 4 --out other    # the seed that expected.json is made of
+    python experiments/serene/run.py --seeds 4 --short --out results-of-seed-4    # for expected.json
 
 Every campaign is a run directory under experiments/serene/runs: stop at any moment, start again. What
 is kept of a finished one is a file in results/; a campaign whose file is there is not run again.
@@ -14,7 +14,7 @@ is kept of a finished one is a file in results/; a campaign whose file is there 
 import argparse
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from drawing import draw
 
+from qdx.assembly.parts import build_task
 from qdx.assembly.stored import StoredRun
 from qdx.campaign.campaign import Campaign
 from qdx.report.curve import curves_of
@@ -42,6 +43,7 @@ class Study:
 
     task: str | dict
     budgets: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SEARCHERS, SHORT))
+    searcher: dict = field(default_factory=dict)  # parameters that are not the defaults
 
 
 BOTH = {**dict.fromkeys(SEARCHERS, SHORT), "serene": LONG, "novelty_search": LONG}
@@ -51,10 +53,11 @@ STUDIES = {
     "redundant_arm_end": Study({"kind": "redundant_arm", "reward": "end"}),
     "redundant_arm_stop": Study({"kind": "redundant_arm", "reward": "stop"}),
     "collect_ball": Study("collect_ball"),
+    "curling_16_emitters": Study("curling", {"serene": SHORT}, {"concurrent_emitters": 16}),
 }
 
 
-def run_one(study: str, searcher: str, seed: int, out: Path) -> str:
+def run_one(study: str, searcher: str, seed: int, budget: int, out: Path) -> str:
     """Run a campaign, or go on with it; keep what it found."""
     name = f"{study}-{searcher}-{seed}"
     kept, folder = out / f"{name}.json", HERE / "runs" / name
@@ -63,8 +66,10 @@ def run_one(study: str, searcher: str, seed: int, out: Path) -> str:
     if (folder / "config.yaml").exists():
         campaign = Campaign.resume(folder)
     else:
-        config = {"name": name, "seed": seed, "task": STUDIES[study].task, "searcher": searcher}
-        config |= {"budget": STUDIES[study].budgets[searcher]} | EXTRA.get(searcher, {})
+        config = {"name": name, "seed": seed, "task": STUDIES[study].task, "budget": budget}
+        config |= {"searcher": {"kind": searcher, **STUDIES[study].searcher}} | EXTRA.get(
+            searcher, {}
+        )
         campaign = Campaign(config | {"executor": {"kind": "local", "threads": 1}}, folder)
     with campaign as c:
         c.run()
@@ -78,7 +83,7 @@ def result(study: str, run: StoredRun) -> dict:
     """What is kept of a campaign: its end, its marks, its curves, and who spent the budget."""
     s = run.summary()
     goals = list(s["best_by_area"])
-    curves = curves_of(run, len(goals))
+    curves = curves_of(run, build_task(run.config).facts)
     row = {"study": study} | {k: s[k] for k in ("searcher", "seed", "evaluations", "coverage")}
     row |= {"coverage_ceiling": s["coverage_ceiling"], "best": rounded(s["best_by_area"])}
     row |= {"at": {str(m): at(curves, m, goals) for m in MARKS if m <= curves.end}}
@@ -119,19 +124,27 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--searchers", nargs="+", choices=SEARCHERS, default=SEARCHERS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--short", action="store_true", help="100 000 evaluations for all")
     parser.add_argument("--out", default="results")
     parser.add_argument("--draw", action="store_true")
     options = parser.parse_args(arguments)
     if not options.draw:
         jobs = [
-            (study, searcher, seed, HERE / options.out)
+            (
+                study,
+                searcher,
+                seed,
+                min(budget, SHORT) if options.short else budget,
+                HERE / options.out,
+            )
             for study in options.only
-            for searcher in options.searchers
+            for searcher, budget in STUDIES[study].budgets.items()
+            if searcher in options.searchers
             for seed in options.seeds
         ]
         with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-            for done in [pool.submit(run_one, *job) for job in jobs]:
-                print(done.result(), flush=True)
+            for done in as_completed([pool.submit(run_one, *job) for job in jobs]):
+                print(done.exception() or done.result(), flush=True)
     if options.out == "results":
         draw(HERE)
     return 0

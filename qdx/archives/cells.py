@@ -7,6 +7,12 @@ descriptor falls into. Who holds a cell is decided here, because pyribs knows on
 and forgets nobody; everything an id stands for lives in the record store, and every statistic is
 computed from contents.
 
+A soft archive (Fontaine & Nikolaidis, "Covariance matrix adaptation MAP-Annealing", GECCO 2023)
+asks a newcomer to beat not the elite of a cell but its threshold t, which follows slowly:
+t <- (1 - α) t + α f for each fitness f that passes it. Several of a batch move it by their mean, as
+in the paper's batch rule, and the fittest of them takes the cell. Thresholds begin anew when the
+behaviour space moves.
+
 pyribs clips measures outside its ranges into edge cells without a word, and one NaN rejects a
 batch; here rows outside are counted and reported (or refused, by option), and failed rows never
 reach it.
@@ -25,7 +31,12 @@ from threadpoolctl import threadpool_limits
 
 from qdx.archives.members import Members
 from qdx.archives.neighbours import Neighbours
-from qdx.archives.parameters import CellsParameters, CvtParameters, GridParameters
+from qdx.archives.parameters import (
+    CellsParameters,
+    CvtParameters,
+    GridParameters,
+    SoftParameters,
+)
 from qdx.core.errors import ConfigError, QdxError
 from qdx.core.protocols import Describe, MemberChanges
 from qdx.core.records import Records
@@ -38,7 +49,10 @@ MOST_CELLS = 4_000_000  # a grid allocates them all
 
 @final
 class Cells:
-    """One elite per cell: the fittest, and of equals the first or, by option, the last."""
+    """One elite per cell: the fittest, and of equals the first or, by option, the last.
+
+    In a soft archive, the last to pass the cell's threshold, and of a batch the fittest.
+    """
 
     def __init__(
         self,
@@ -56,6 +70,9 @@ class Cells:
         self._members = Members(records)
         self._elite = np.full(cells.cells, -1, np.int64)
         self._fitness = np.zeros(cells.cells, np.float64)
+        self._soft = parameters if isinstance(parameters, SoftParameters) else None
+        self._floor = -np.inf if self._soft is None else self._soft.threshold_min
+        self._threshold = np.full(cells.cells, self._floor, np.float64)  # to be beaten
         self._n_outside = 0
 
     def __len__(self) -> int:
@@ -69,17 +86,19 @@ class Cells:
         self._n_outside += int((~inside & ~failed).sum())
         offered = ~failed if self._p.outside == "clip" else ~failed & inside
         status = np.full(len(evaluations), Status.REFUSED, np.int8)
+        unknown = np.full(len(evaluations), np.nan)
+        improvement = unknown.copy()
         rows = np.flatnonzero(offered)
         if len(rows):
             ids = evaluations.genomes.ids[rows]
-            status[rows] = self._insert(ids, fitness[rows], descriptors[rows])
-        return Verdict(status, np.full(len(evaluations), np.nan))
+            cells = self.cells_of(descriptors[rows])
+            improvement[rows] = fitness[rows] - self._threshold[cells]
+            status[rows] = self._insert(ids, fitness[rows], cells)
+        return Verdict(status, unknown, improvement)
 
     def remove(self, ids: Int64[Array, " R"]) -> None:
         self._members.remove(ids)
-        gone = np.isin(self._elite, ids)
-        self._elite[gone] = -1
-        self._fitness[gone] = 0.0
+        self._empty(np.isin(self._elite, ids))
 
     def redescribe(self, describe: Describe) -> None:
         ids = np.sort(self._members.ids())  # as they came
@@ -89,11 +108,10 @@ class Cells:
         self._n_outside += int((kept & ~inside).sum())
         if self._p.outside == "refuse":
             kept &= inside
-        self._elite[:] = -1
-        self._fitness[:] = 0.0
+        self._empty(np.ones(len(self._elite), bool))
         self._members.remove(ids)
         if kept.any():
-            self._insert(ids[kept], fitness[kept], descriptors[kept])
+            self._insert(ids[kept], fitness[kept], self.cells_of(descriptors[kept]))
 
     def members(self) -> Int64[Array, " N"]:
         """Ids in cell order."""
@@ -127,16 +145,19 @@ class Cells:
         }
 
     def state(self) -> State:
-        return State({}, {"outside": self._n_outside})
+        arrays = {} if self._soft is None else {"thresholds": self._threshold.copy()}
+        return State(arrays, {"outside": self._n_outside})
 
     def restore(self, state: State) -> None:
         self._n_outside = state.json["outside"]
+        if self._soft is not None:
+            self._threshold = state.arrays["thresholds"].copy()
 
     def load(self, ids: Int64[Array, " N"]) -> None:
         if len(ids):
             cells = self.cells_of(self._records.descriptors(ids))
             self._elite[cells] = ids
-            self._fitness[cells] = self._records.column("fitness", ids)
+            self._fitness[cells] = self._threshold[cells] = self._records.column("fitness", ids)
         if (self._elite >= 0).sum() != len(ids):
             raise QdxError(
                 "archives.cells: members share cells, so the cells are not those of the run. "
@@ -155,33 +176,42 @@ class Cells:
         return np.asarray(((descriptors >= low) & (descriptors <= high)).all(axis=1))
 
     def _insert(
-        self,
-        ids: Int64[Array, " R"],
-        fitness: Float32[Array, " R"],
-        descriptors: Float32[Array, "R D"],
+        self, ids: Int64[Array, " R"], fitness: Float32[Array, " R"], cells: Int64[Array, " R"]
     ) -> Int8[Array, " R"]:
-        """Offer finite rows: the cells end as if the rows had come one after the other.
+        """Offer finite rows: elites end as if the rows had come one after the other.
 
         Each row is judged against the archive as it was before the batch, and a row whose cell a
         batch mate took is refused, so that as many rows are new as the archive grows.
         """
-        cells = self.cells_of(descriptors)
-        turn = np.arange(len(ids)) if self._p.ties == "keep" else -np.arange(len(ids))
-        order = np.lexsort((turn, -fitness, cells))  # of each cell the winner first
-        rows = order[np.unique(cells[order], return_index=True)[1]]
-        rivals, empty = self._elite[cells[rows]], self._elite[cells[rows]] < 0
-        better = fitness[rows] > self._fitness[cells[rows]]
-        if self._p.ties == "replace":
-            better |= (fitness[rows] == self._fitness[cells[rows]]) & (rivals != ids[rows])
-        taken = empty | better
-        rows, rivals = rows[taken], rivals[taken]
+        bar = self._threshold[cells]
+        passes = fitness >= bar if self._p.ties == "replace" else fitness > bar
+        passing = np.flatnonzero(passes & (self._elite[cells] != ids))
+        turn = passing if self._p.ties == "keep" else -passing
+        order = passing[np.lexsort((turn, -fitness[passing], cells[passing]))]
+        taken, first = np.unique(cells[order], return_index=True)  # of each cell the winner
+        rows, rivals = order[first], self._elite[taken]
         self._members.remove(rivals[rivals >= 0])
         self._members.add(ids[rows])
-        self._elite[cells[rows]] = ids[rows]
-        self._fitness[cells[rows]] = fitness[rows]
+        self._elite[taken], self._fitness[taken] = ids[rows], fitness[rows]
+        self._raise_thresholds(cells[passing], fitness[passing].astype(np.float64))
         status = np.full(len(ids), Status.REFUSED, np.int8)
         status[rows] = np.where(rivals < 0, Status.NEW, Status.IMPROVED)
         return status
+
+    def _raise_thresholds(self, cells: Int64[Array, " R"], fitness: Float64[Array, " R"]) -> None:
+        """What the next row has to beat, after rows that beat what was there."""
+        if self._soft is None:
+            self._threshold[cells] = self._fitness[cells]
+            return
+        cells, cell, count = np.unique(cells, return_inverse=True, return_counts=True)
+        mean = np.bincount(cell, fitness, len(cells)) / count
+        kept = (1 - self._soft.learning_rate) ** count
+        self._threshold[cells] = kept * self._threshold[cells] + (1 - kept) * mean
+
+    def _empty(self, cells: Bool[Array, " C"]) -> None:
+        self._elite[cells] = -1
+        self._fitness[cells] = 0.0
+        self._threshold[cells] = self._floor
 
 
 def grid(parameters: GridParameters, records: Records, *, bounds: Bounds, seed: int) -> Cells:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 
 Outside = Literal["clip", "refuse"]
 Ties = Literal["keep", "replace"]
+Rivals = Literal["as_fit", "fitter"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,22 @@ class NoveltyParameters:
 
     neighbours: Annotated[int, Ge(1)] = 15
     method: Literal["auto", "tree", "brute", "torch"] = "auto"
+
+
+@dataclass(frozen=True)
+class DominatedNoveltyParameters:
+    """A bounded archive of those that are far from everybody better.
+
+    Attributes:
+        capacity: Most individuals it holds.
+        neighbours: k, the nearest rivals whose mean distance an individual is judged by.
+        rivals: Who those are: whoever is at least as fit (the authors' code), or fitter (their
+            paper).
+    """
+
+    capacity: Annotated[int, Ge(1)] = 1024
+    neighbours: Annotated[int, Ge(1)] = 3
+    rivals: Rivals = "as_fit"
 
 
 @dataclass(frozen=True)
@@ -62,4 +79,32 @@ class CvtParameters:
     ties: Ties = "keep"
 
 
+@dataclass(frozen=True)
+class SoftGridParameters(GridParameters):
+    """A grid whose cells ask for less than their elite's fitness (CMA-MAE).
+
+    Attributes:
+        learning_rate: α, how far a cell's threshold moves towards what passed it; 1 for all the
+            way, as in CMA-ME, 0 for never.
+        threshold_min: Where thresholds begin, below the least fitness: nothing else is kept.
+    """
+
+    learning_rate: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    threshold_min: float = -1.0
+
+
+@dataclass(frozen=True)
+class SoftCvtParameters(CvtParameters):
+    """A tessellation whose cells ask for less than their elite's fitness (CMA-MAE).
+
+    Attributes:
+        learning_rate: α, how far a cell's threshold moves towards what passed it.
+        threshold_min: Where thresholds begin, below the least fitness: nothing else is kept.
+    """
+
+    learning_rate: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    threshold_min: float = -1.0
+
+
+SoftParameters = SoftGridParameters | SoftCvtParameters
 CellsParameters = GridParameters | CvtParameters

@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -29,7 +29,11 @@ from qdx.core.errors import ConfigError
 from qdx.core.types import Json
 
 SECTIONS = ("task", "policy", "observer", "descriptor", "searcher", "executor")
-DEFAULTS = {"policy": "mlp", "observer": "final", "descriptor": "identity", "executor": "local"}
+DEFAULTS = {
+    "observer": "final",
+    "descriptor": "identity",
+    "executor": "local",
+}  # policy: the task's
 SAFE_ON_RESUME = ("budget", "executor", "checkpoint", "max_failed_fraction")
 
 
@@ -162,7 +166,9 @@ def check(raw: Json, name: str = "") -> Config:
     top = {k: v for k, v in raw.items() if k in {f.name for f in fields(CampaignSection)}}
     campaign = _read(CampaignSection, top, "", problems)
     checkpoint = _read(CheckpointSection, raw.get("checkpoint") or {}, "checkpoint", problems)
-    parts = {s: _section(s, s, raw.get(s, DEFAULTS.get(s)), problems) for s in SECTIONS}
+    parts = {"task": _section("task", "task", raw.get("task"), problems)}
+    given = {**DEFAULTS, **raw, "policy": _policy(raw.get("policy"), parts["task"])}
+    parts |= {s: _section(s, s, given.get(s), problems) for s in SECTIONS if s != "task"}
     archives = _archives(raw.get("archives") or {}, parts["searcher"], problems)
     if problems:
         raise ConfigError("\n".join(problems))
@@ -203,8 +209,19 @@ def _archives(raw: Any, searcher: Section | None, problems: list[str]) -> dict[s
     return {name: section for name, section in sections.items() if section is not None}
 
 
+def _policy(raw: Any, task: Section | None) -> Any:
+    """A policy section whose kind is the task's own where it names none.
+
+    A task that is a problem already, or is only known once it is built, has the papers' controller.
+    """
+    facts = getattr(task.parameters, "facts", None) if task else None
+    if isinstance(raw, Mapping) or not raw:
+        return _with_kind(raw, facts.policy if facts else "mlp")
+    return raw
+
+
 def _with_kind(raw: Any, kind: str) -> Any:
-    """A section whose kind is the searcher's own where it names none."""
+    """A section whose kind is a given one where it names none."""
     return {"kind": kind, **raw} if isinstance(raw, Mapping) else raw or kind
 
 
@@ -243,7 +260,12 @@ def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
         problems.append(f"{where}: unknown key.{did_you_mean(key, known)}")
     if any(not isinstance(k, str) for k in values):
         return None
-    odd = [k for k, v in values.items() if isinstance(v, bool) or not _is_finite(v)]
+    types = get_type_hints(schema)
+    odd = [
+        k
+        for k, v in values.items()
+        if (isinstance(v, bool) and types.get(k) is not bool) or not _is_finite(v)
+    ]
     for key in odd:
         where = f"{path}.{key}" if path else str(key)
         problems.append(f"{where}: expected a finite number or a name, got {values[key]!r}.")
@@ -283,6 +305,8 @@ def _sentence(path: str, detail: ErrorDetails) -> str:
             f"got {detail['input']!r}."
         )
     expected = re.sub(r"^Input should be ", "", detail["msg"])
+    if detail["type"] == "bool_parsing":
+        expected = "true or false"
     return f"{where}: expected {expected}, got {detail['input']!r}."
 
 

@@ -17,7 +17,8 @@ EXTENSIONS = ("avx", "avx2", "fma", "avx512f", "asimd", "sve")
 
 def environment(config: Config, task: Task) -> Json:
     """Device, processor and versions, as every manifest records them."""
-    libraries = (*LIBRARIES, *getattr(task, "libraries", ()))  # stepped tasks name their engines
+    parts = (task, config.observer.parameters)  # stepped tasks name their engines, as do signatures
+    libraries = LIBRARIES + tuple(name for part in parts for name in getattr(part, "libraries", ()))
     device = getattr(config.executor.parameters, "device", "cpu")
     return {
         "device": device,

@@ -57,7 +57,7 @@ def build(config: Config) -> Parts:
     }
     setting = Setting(
         seed=config.campaign.seed,
-        encoding=Direct(policy.n_genes),
+        encoding=Direct(policy.n_genes, start=policy.initial),
         records=records,
         archives=archives,
         budget=config.campaign.budget,
@@ -93,7 +93,7 @@ def build_task(config: Config) -> Task:
 
 
 def build_policy(config: Config) -> Any:
-    """The policy; what the config leaves open is the task's own."""
+    """The policy, fitted to the task."""
     return _policy(config, build_task(config).facts)
 
 
@@ -119,14 +119,8 @@ def _device(config: Config) -> str:
 
 
 def _policy(config: Config, facts: TaskFacts) -> Any:
-    given = config.policy.parameters
-    hidden, layers = facts.hidden
-    return resolve(row("policy", config.policy.kind).build)(
-        n_in=len(facts.observation),
-        n_out=len(facts.action),
-        hidden=given.hidden or hidden,
-        layers=given.layers or layers,
-    )
+    build_it = resolve(row("policy", config.policy.kind).build)
+    return build_it(config.policy.parameters, facts)
 
 
 def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rollout:
@@ -138,6 +132,11 @@ def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rol
             task, policy, observer, device, seed
         )
         return fused
+    if config.policy.kind != "mlp":
+        raise ConfigError(
+            f"policy.kind: expected mlp, for {config.task.kind} is stepped outside a kernel, got "
+            f"{config.policy.kind!r}."
+        )
     if device != "cpu":
         raise ConfigError(
             f"executor.device: expected cpu, for {config.task.kind} is stepped there, got "
@@ -149,9 +148,12 @@ def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rol
 
 
 def _archive(section: Any, records: Records, *, bounds: Any, device: str, seed: int) -> Archive:
-    """Cell archives need bounds; unstructured ones the dimension and where to search."""
+    """Cell archives need bounds; an unstructured one the dimension and where to search."""
     make = resolve(row("archive", section.kind).build)
-    own = {"dimension": len(bounds), "device": device}
-    shape = own if section.kind == "novelty" else {"bounds": bounds}
+    shapes: dict[str, Any] = {
+        "novelty": {"dimension": len(bounds), "device": device},
+        "dominated_novelty": {},
+    }
+    shape = shapes.get(section.kind, {"bounds": bounds})
     archive: Archive = make(section.parameters, records, seed=seed, **shape)
     return archive

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from numpy import ndarray as Array
 
-from qdx.assembly.parts import build_rollout
+from qdx.assembly.parts import build_executor, build_rollout
 from qdx.assembly.stored import StoredRun
 from qdx.core.types import Evaluations, Outcomes
-from qdx.observers.sampling import Path
+from qdx.executors.evaluate import evaluate
+from qdx.observers.sampling import Checkpoints, Path
 
 TOLERANCE = 1e-3  # of a measure; chaotic episodes may differ more between devices
 
@@ -56,6 +57,34 @@ def replay(run: StoredRun, id_: int, *, device: str = "") -> Replay:
     made_on = run.snapshot.meta.get("environment", {}).get("device", "")
     note = f"stored on {made_on}, replayed on {device}" if device not in ("", made_on) else ""
     return Replay(stored, outcome, path, _match(stored.outcomes, outcome), note)
+
+
+def at_moments(
+    run: StoredRun, ids: Int64[Array, " N"], n: int, *, device: str = ""
+) -> Float32[Array, "N S M"]:
+    """Ground-truth measures of stored individuals over the episode, which they run again.
+
+    Args:
+        run: Where they are stored.
+        ids: Theirs.
+        n: Equally spaced moments of the longest episode, the last one its end; after an early end
+            the last state repeats.
+        device: Where to run them; the run's own device where not given.
+
+    Raises:
+        ConfigError: No such individual or device, or more moments than steps.
+        RolloutError: A shard could not be evaluated.
+    """
+    observer = Checkpoints(n)
+    rollout = build_rollout(run.config, observer, device)
+    executor = build_executor(run.config)
+    try:
+        genomes = run.evaluations(ids).genomes
+        outcomes = evaluate(executor, rollout, genomes, stopping=lambda: False)
+    finally:
+        executor.close()
+    moments: Array = outcomes.observations["checkpoints"]
+    return moments
 
 
 def _match(stored: Outcomes, now: Outcomes) -> Match:

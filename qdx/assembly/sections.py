@@ -20,19 +20,6 @@ def as_file_name(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class MlpSection:
-    """The papers' controller; what is not given is the task's own.
-
-    Attributes:
-        hidden: Units of each hidden layer.
-        layers: Hidden layers.
-    """
-
-    hidden: Annotated[int, Ge(1)] | None = None
-    layers: Annotated[int, Ge(1)] | None = None
-
-
-@dataclass(frozen=True)
 class CheckpointSection:
     """When a campaign commits: whichever comes first.
 

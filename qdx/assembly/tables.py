@@ -28,6 +28,7 @@ class Row(NamedTuple):
 
 TASKS = {
     "hard_maze": Row("qdx.tasks.hard_maze:HardMaze"),
+    "billiard": Row("qdx.tasks.billiard:Billiard"),
     "curling": Row("qdx.tasks.curling:Curling"),
     "redundant_arm": Row("qdx.tasks.redundant_arm:RedundantArm"),
     "collect_ball": Row("qdx.tasks.collect_ball:CollectBall"),
@@ -43,8 +44,12 @@ OBSERVERS = {
     "final": Row("qdx.observers.sampling:Final"),
     "checkpoints": Row("qdx.observers.sampling:Checkpoints"),
     "path": Row("qdx.observers.sampling:Path"),
+    "signature": Row("qdx.observers.signature:Signature"),
 }
-POLICIES = {"mlp": Row("qdx.assembly.sections:MlpSection", "qdx.policies.mlp:Mlp")}
+POLICIES = {
+    "mlp": Row("qdx.policies.mlp:MlpParameters", "qdx.policies.mlp:build"),
+    "dmp": Row("qdx.policies.dmp:DmpParameters", "qdx.policies.dmp:build"),
+}
 DESCRIPTORS = {
     "identity": Row(
         "qdx.descriptors.identity:IdentityParameters", "qdx.descriptors.identity:Identity"
@@ -52,8 +57,14 @@ DESCRIPTORS = {
 }
 ARCHIVES = {
     "novelty": Row("qdx.archives.parameters:NoveltyParameters", "qdx.archives.novelty:Novelty"),
+    "dominated_novelty": Row(
+        "qdx.archives.parameters:DominatedNoveltyParameters",
+        "qdx.archives.dominated_novelty:DominatedNovelty",
+    ),
     "grid": Row("qdx.archives.parameters:GridParameters", "qdx.archives.cells:grid"),
     "cvt": Row("qdx.archives.parameters:CvtParameters", "qdx.archives.cells:cvt"),
+    "soft_grid": Row("qdx.archives.parameters:SoftGridParameters", "qdx.archives.cells:grid"),
+    "soft_cvt": Row("qdx.archives.parameters:SoftCvtParameters", "qdx.archives.cells:cvt"),
 }
 SEARCHERS = {
     "novelty_search": Row(
@@ -66,6 +77,10 @@ SEARCHERS = {
     "nsga2": Row("qdx.searchers.nsga2:Nsga2Parameters", "qdx.searchers.nsga2:nsga2"),
     "nslc": Row("qdx.searchers.nslc:NslcParameters", "qdx.searchers.nslc:nslc"),
     "serene": Row("qdx.searchers.serene:SereneParameters", "qdx.searchers.serene:Serene"),
+    "dns": Row("qdx.searchers.dns:DnsParameters", "qdx.searchers.dns:dns"),
+    "cma_es": Row("qdx.searchers.cma_es:CmaEsParameters", "qdx.searchers.cma_es:CmaEs"),
+    "cma_me": Row("qdx.searchers.cma_me:CmaMeParameters", "qdx.searchers.cma_me:CmaMe"),
+    "cma_mae": Row("qdx.searchers.cma_mae:CmaMaeParameters", "qdx.searchers.cma_mae:cma_mae"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",
         "qdx.searchers.random_search:RandomSearch",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
 from qdx.cli import printing
+
+if TYPE_CHECKING:
+    from qdx.assembly.stored import StoredRun
 
 Directory = Annotated[Path, typer.Argument(help="A run directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
@@ -109,25 +112,30 @@ def compare(
     out: Annotated[Path, typer.Option(help="Where the curves go, without a suffix.")] = Path(
         "comparison"
     ),
+    over_time: Annotated[
+        bool,
+        typer.Option(
+            "--time-coverage", help="Also coverage over the episode; runs all archived again."
+        ),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Runs side by side: a table, and curves with their spread over seeds."""
-    from qdx.assembly.stored import StoredRun
+    from qdx.report import time_coverage
     from qdx.report.compare import curves, readable, records, table
     from qdx.report.picture import save
 
-    paths = list(dict.fromkeys(d.resolve() for d in directories))
-    given = [p for p in paths if (p / "config.yaml").exists() or not p.is_dir()]
-    for path in paths:
-        if given and path not in given:
-            printing.warn(f"passed over: {path} is no run directory.")
-    runs = [StoredRun.open(p) for p in given or paths]
-    if len({run.snapshot.meta.get("evaluations", 0) // 1000 for run in runs}) > 1:
-        printing.warn("the runs differ in length; a mean over them mixes early and late.")
+    runs = _opened(directories)
     rows = table(runs)
-    files = save(curves(runs), out.with_suffix("") if out.suffix in (".png", ".svg") else out)
+    base = out.with_suffix("") if out.suffix in (".png", ".svg") else out
+    files = save(curves(runs), base)
+    measured = time_coverage.measure(runs) if over_time else []
+    if measured:
+        rows = rows.join(time_coverage.columns(measured))
+        files += save(time_coverage.picture(measured), base.with_name(f"{base.name}-time"))
     if json:
-        printing.as_json({"rows": records(rows), "files": [str(f) for f in files]})
+        more = {"time_coverage": time_coverage.records(measured)} if measured else {}
+        printing.as_json({"rows": records(rows), "files": [str(f) for f in files], **more})
         return
     print(readable(rows).to_string(index=False))
     for file in files:
@@ -155,3 +163,18 @@ def export(
     else:
         to_torch(run, file, run.best() if id_ is None else id_)
     print(f"{'written':<14}{file}")
+
+
+def _opened(directories: list[Path]) -> list[StoredRun]:
+    """The runs to compare, each once; folders that are none are passed over with a warning."""
+    from qdx.assembly.stored import StoredRun
+
+    paths = list(dict.fromkeys(d.resolve() for d in directories))
+    given = [p for p in paths if (p / "config.yaml").exists() or not p.is_dir()]
+    for path in paths:
+        if given and path not in given:
+            printing.warn(f"passed over: {path} is no run directory.")
+    runs = [StoredRun.open(p) for p in given or paths]
+    if len({run.snapshot.meta.get("evaluations", 0) // 1000 for run in runs}) > 1:
+        printing.warn("the runs differ in length; a mean over them mixes early and late.")
+    return runs

@@ -71,6 +71,7 @@ class TaskFacts:
         source: Where the task comes from.
         episode_seed: What an episode is reset with: the campaign's seed, so that all episodes begin
             the same way (the papers'), or a seed of its own for each genome.
+        policy: Kind of policy where a config names none.
     """
 
     name: str
@@ -85,6 +86,7 @@ class TaskFacts:
     hidden: tuple[int, int]
     source: str
     episode_seed: EpisodeSeed = "same"
+    policy: str = "mlp"
 
     @property
     def low(self) -> Array:

@@ -122,10 +122,13 @@ class Verdict:
     Attributes:
         status: A `Status` each.
         novelty: Novelty at the moment of the decision; NaN for archives that do not measure it.
+        improvement: Fitness less what the row had to beat; +inf where that was nothing, NaN where
+            the row was not judged. None for archives that do not look at fitness.
     """
 
     status: Int8[Array, " B"]
     novelty: Float64[Array, " B"]
+    improvement: Float64[Array, " B"] | None = None
 
     def __len__(self) -> int:
         return len(self.status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -19,15 +20,18 @@ class Direct:
         n_genes: G.
         low: Lower bound of every gene (the papers': -5).
         high: Upper bound of every gene (the papers': 5).
+        start: Standard normal draws (n, G) → fresh genes, where a policy starts otherwise.
     """
 
     n_genes: int
     low: float = -5.0
     high: float = 5.0
+    start: Callable[[Array], Array] | None = None
 
     def initial(self, n: int, rng: np.random.Generator) -> Float32[Array, "n G"]:
-        """Fresh genes, ~ clip(N(0, 1))."""
-        return self.clip(rng.standard_normal((n, self.n_genes), np.float32))
+        """Fresh genes, ~ clip(N(0, 1)), or what the policy makes of the draws."""
+        normal = rng.standard_normal((n, self.n_genes), np.float32)
+        return self.clip(self.start(normal) if self.start else normal)
 
     def clip(self, genes: Float32[Array, "B G"]) -> Float32[Array, "B G"]:
         """Genes inside the bounds."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int64, Num
+from jaxtyping import Float32, Float64, Int64, Num
 from numpy import ndarray as Array
 from scipy.spatial.distance import jensenshannon
 
@@ -36,6 +36,25 @@ def cell_index(
 def coverage(visits: Num[Array, " C"]) -> float:
     """Share of cells visited at least once."""
     return float(np.count_nonzero(visits) / len(visits))
+
+
+def coverage_over_time(
+    paths: Float32[Array, "N S M"], bounds: Bounds, bins: Sequence[int]
+) -> Float64[Array, " S"]:
+    """Share of cells that some individual is in, at each moment (STAX code, time coverage).
+
+    Args:
+        paths: Measures of each individual at the same moments.
+        bounds: Of the grid.
+        bins: Of the grid.
+    """
+    n, moments = paths.shape[:2]
+    visited = np.zeros((moments, int(np.prod(bins))), bool)
+    cells = cell_index(paths.reshape(n * moments, len(bins)), bounds, bins).reshape(n, moments)
+    at = np.broadcast_to(np.arange(moments), cells.shape)
+    visited[at[cells >= 0], cells[cells >= 0]] = True
+    shares: Array = visited.mean(axis=1)
+    return shares
 
 
 def uniformity(visits: Num[Array, " C"]) -> float:

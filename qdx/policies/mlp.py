@@ -8,16 +8,32 @@ matrices row by row, input index first.
 # no `from __future__ import annotations`: Warp reads the annotations of nested kernels
 import functools
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 import warp as wp
+from annotated_types import Ge
 from jaxtyping import Float32
 from numpy import ndarray as Array
 
+from qdx.core.task_facts import TaskFacts
 from qdx.policies.placing import on_device
+from qdx.policies.policy import Program
 
 CPU_LANES = 8  # float32 lanes of an AVX register: rows padded to it become vector instructions
+
+
+@dataclass(frozen=True)
+class MlpParameters:
+    """The papers' controller; what is not given is the task's own.
+
+    Attributes:
+        hidden: Units of each hidden layer.
+        layers: Hidden layers.
+    """
+
+    hidden: Annotated[int, Ge(1)] | None = None
+    layers: Annotated[int, Ge(1)] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,11 +52,17 @@ class Mlp:
     hidden: int = 5
     layers: int = 2
 
+    torch_module = "qdx.policies.mlp_torch:TorchMlp"
+
     @property
     def n_genes(self) -> int:
         """G: all weights and a bias per layer."""
         h = self.hidden
         return self.n_in * h + 1 + (self.layers - 1) * (h * h + 1) + h * self.n_out + 1
+
+    def initial(self, normal: Float32[Array, "n G"]) -> Float32[Array, "n G"]:
+        """All ~ N(0, 1)."""
+        return normal
 
     def matrices(self, genes: Float32[Array, "B G"]) -> list[tuple[Array, Array]]:
         """Per layer the weights (B, rows, columns) and the bias (B,), as views of the genes."""
@@ -53,28 +75,25 @@ class Mlp:
             at += rows * columns + 1
         return layers
 
-    def program(self, device: str) -> "Program":
+    def program(self, device: str) -> Program:
         """What a fused kernel runs on a device."""
         lanes = CPU_LANES if device == "cpu" else 1
         return _program(self, lanes)
 
 
-class Program(NamedTuple):
-    """A policy inside a kernel.
-
-    Attributes:
-        body: The `wp.struct` of a batch of policies.
-        act: `wp.func` (body, row, observation) → action.
-        load: (genes, device) → body.
-    """
-
-    body: Any
-    act: Any
-    load: Any
+def build(parameters: MlpParameters, facts: TaskFacts) -> Mlp:
+    """The controller for a task; what the config leaves open is the task's own."""
+    hidden, layers = facts.hidden
+    return Mlp(
+        n_in=len(facts.observation),
+        n_out=len(facts.action),
+        hidden=parameters.hidden or hidden,
+        layers=parameters.layers or layers,
+    )
 
 
 @functools.cache
-def _program(shape: Mlp, lanes: int) -> "Program":
+def _program(shape: Mlp, lanes: int) -> Program:
     """Rows of weights as vectors: a layer is a sum of rows scaled by inputs.
 
     A layer occupies one row per input and one for the bias; lanes beyond the layer's width carry
@@ -123,7 +142,7 @@ def _program(shape: Mlp, lanes: int) -> "Program":
         return sums
 
     @wp.func
-    def act(body: Body, row: wp.int32, sight: Sight) -> Action:
+    def act(body: Body, row: wp.int32, sight: Sight, step: wp.int32) -> Action:
         units = inner_layer(body, row, wp.int32(0), sight)
         first = wp.int32(n_in + 1)
         for _layer in range(layers - 1):

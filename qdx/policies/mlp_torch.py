@@ -17,7 +17,8 @@ from qdx.policies.mlp import Mlp
 class TorchMlp(nn.Module):
     """tanh(x / 2) layers; the scalar bias of a layer is shared by its units.
 
-    `forward` maps observations (..., n_in) to actions (..., n_out) in (-1, 1).
+    `forward` maps observations (..., n_in) to actions (..., n_out) in (-1, 1). The step of the
+    episode, which open-loop policies need, changes nothing.
     """
 
     def __init__(self, shape: Mlp) -> None:
@@ -37,7 +38,7 @@ class TorchMlp(nn.Module):
                 module.biases[i].fill_(float(bias[0]))
         return module
 
-    def forward(self, observation: torch.Tensor) -> torch.Tensor:
+    def forward(self, observation: torch.Tensor, step: int | torch.Tensor = 0) -> torch.Tensor:
         """The action for an observation."""
         x = observation
         for weights, bias in zip(self.weights, self.biases, strict=True):

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from numpy import ndarray as Array
 
 from qdx.assembly.stored import StoredRun
 from qdx.core.types import Json
 from qdx.report.canvas import (
-    GROUPS,
-    INK,
     MUTED,
-    N_VECTORS,
-    NORMAL,
     SMALL,
     ceiling_line,
     dress,
@@ -34,29 +25,24 @@ from qdx.report.canvas import (
 )
 from qdx.report.curve import N_POINTS, best_names, best_rewards, curves_of
 from qdx.report.groups import Group, groups, task_key
+from qdx.report.spreads import (
+    LEFT,
+    Spread,
+    Style,
+    draw_legend,
+    draw_spread,
+    legend_height,
+    spread_of,
+    styles_of,
+)
 
 __all__ = ["curves", "groups", "readable", "records", "spread", "table"]
 
-DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)))  # once the colours are used up
 PANEL: Final = (1.75, 1.4)  # inches
 GAP: Final = (0.42, 0.68)  # inches between panels
-LEFT: Final = 0.5
 RIGHT: Final = 0.22
 BOTTOM: Final = 0.42
 TOP: Final = 0.3  # inches above the panels
-LEGEND: Final = 0.155  # inches: a line of the legend
-
-Style = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Curves of a group: at each of `N_POINTS` evaluations the mean, the least and the largest."""
-
-    evaluations: Float64[Array, " E"]
-    mean: Float64[Array, "E V"]
-    low: Float64[Array, "E V"]
-    high: Float64[Array, "E V"]
 
 
 def table(runs: Sequence[StoredRun]) -> pd.DataFrame:
@@ -102,7 +88,7 @@ def spread(group: Group) -> Spread:
     grid = np.linspace(0, min(c.end for c in each), N_POINTS)
     read = [curves.at(grid) for curves in each]
     values = np.array([np.column_stack([c.coverage, c.best]) for c in read])  # (seeds, E, V)
-    return Spread(grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
+    return spread_of(grid, values)
 
 
 def curves(runs: Sequence[StoredRun]) -> Figure:
@@ -118,16 +104,14 @@ def curves(runs: Sequence[StoredRun]) -> Figure:
     rows: dict[str, list[Group]] = defaultdict(list)
     for group in found:
         rows[task_key(group.runs[0])].append(group)
-    labels = list(dict.fromkeys(group.label for group in found))
-    styles = {label: _style(i) for i, label in enumerate(labels)}
+    styles = styles_of(found)
     n_columns = 1 + max(len(best_names(group.facts)) for group in found)
     width = LEFT + n_columns * PANEL[0] + (n_columns - 1) * GAP[0] + RIGHT
     panels = len(rows) * PANEL[1] + (len(rows) - 1) * GAP[1]
-    n_lines = 1 + -(-len(labels) // _legend_columns([f"{x}  (20 seeds)" for x in labels], width))
-    made = figure(width, BOTTOM + panels + TOP + LEGEND * n_lines)
+    made = figure(width, BOTTOM + panels + TOP + legend_height(styles, width))
     for i, some in enumerate(reversed(rows.values())):
         _draw_task(made, some, styles, bottom=BOTTOM + i * (PANEL[1] + GAP[1]))
-    _draw_legend(made, found, styles)
+    draw_legend(made, found, styles)
     return made
 
 
@@ -139,18 +123,19 @@ def _row(group: Group) -> Json:
     evaluations = [m["evaluations"] for m in metrics]
     row: Json = {"task": group.facts.name, "group": group.label, "seeds": len(seeds)}
     row["evaluations"] = float(np.mean(evaluations))
-    row |= _mean_std("coverage", [m["coverage"] for m in metrics])
+    row |= mean_std("coverage", [m["coverage"] for m in metrics])
     row["of ceiling"] = row["coverage"] / group.ceiling if group.ceiling else np.nan
     best = np.array([best_rewards(m, group.facts) for m in metrics])
     for name, values in zip(best_names(group.facts), best.T, strict=True):
-        row |= _mean_std(f"best {name}", values.tolist())
-    row |= _mean_std("qd_score", [m["qd_score"] for m in metrics])
+        row |= mean_std(f"best {name}", values.tolist())
+    row |= mean_std("qd_score", [m["qd_score"] for m in metrics])
     row["wall_s"] = float(np.mean(wall_s))
     row["evaluations_per_s"] = sum(evaluations) / sum(wall_s) if sum(wall_s) else np.nan
     return row
 
 
-def _mean_std(name: str, values: Sequence[float]) -> dict[str, float]:
+def mean_std(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Two columns of a table: the mean, and the sample standard deviation of several."""
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
     return {name: float(np.mean(values)), f"{name} std": deviation}
 
@@ -165,19 +150,13 @@ def _number(value: Any, deviation: float) -> str:
     return text if np.isnan(deviation) else f"{text} ± {deviation:.2g}"
 
 
-def _style(i: int) -> Style:
-    """Colour and dashes of the i-th label."""
-    dashes = DASHES[(i // len(GROUPS)) % len(DASHES)]
-    return {"color": GROUPS[i % len(GROUPS)], "linestyle": dashes, "linewidth": 1.3}
-
-
 def _draw_task(
     made: Figure, some: Sequence[Group], styles: Mapping[str, Style], *, bottom: float
 ) -> None:
     """A row of panels: coverage, then each goal."""
     facts, ceiling = some[0].facts, some[0].ceiling
     spreads = [spread(group) for group in some]
-    end = max(s.evaluations[-1] for s in spreads)
+    end = max(s.x[-1] for s in spreads)
     short = facts.name.rpartition(":")[2]
     names = [f"{short}: coverage", *(f"best reward, {n}" for n in best_names(facts))]
     for column, name in enumerate(names):
@@ -185,7 +164,7 @@ def _draw_task(
         axes = place(made, (left, bottom, *PANEL))
         dress(axes, name)
         for group, s in zip(some, spreads, strict=True):
-            _draw_spread(axes, s, column, style=styles[group.label])
+            draw_spread(axes, s, column, style=styles[group.label])
         values = np.concatenate([np.r_[s.low[:, column], s.high[:, column]] for s in spreads])
         top = float(values.max())
         if column:
@@ -196,53 +175,3 @@ def _draw_task(
             ceiling_line(axes, ceiling)
             percent_axis(axes, 1.15 * max(ceiling or 0, top) or 1)
         evaluations_axis(axes, float(end))
-
-
-def _draw_spread(axes: Axes, s: Spread, column: int, *, style: Style) -> None:
-    """A mean and its band; only where they change, or an SVG would hold every point."""
-    values = np.stack([s.mean[:, column], s.low[:, column], s.high[:, column]])  # (3, E)
-    kept = np.ones(len(s.evaluations), bool)
-    kept[1:-1] = (np.diff(values) != 0).any(axis=0)[:-1]
-    x, (mean, low, high) = s.evaluations[kept], values[:, kept]
-    if (low != high).any():
-        band = axes.fill_between(x, low, high, step="post", color=style["color"])
-        band.set(alpha=0.18, linewidth=0, rasterized=len(x) > N_VECTORS)
-    axes.plot(x, mean, drawstyle="steps-post", **style)
-
-
-def _draw_legend(made: Figure, found: Sequence[Group], styles: Mapping[str, Style]) -> None:
-    """The labels with their numbers of seeds, and what line and band are."""
-    seeds: dict[str, set[int]] = defaultdict(set)
-    for group in found:
-        seeds[group.label].add(len(group.runs))
-    handles, texts = [], []
-    for label, style in styles.items():
-        low, high = min(seeds[label]), max(seeds[label])
-        number = f"{low}" if low == high else f"{low} to {high}"
-        handles.append(Line2D([], [], **style))
-        texts.append(f"{label}  ({number} seed{'s' * (high > 1)})")
-    width, height = made.get_size_inches()
-    n = _legend_columns(texts, float(width))
-    made.legend(
-        handles,
-        texts,
-        loc="upper left",
-        bbox_to_anchor=(LEFT / width, 1 - 0.06 / height),
-        ncols=n,
-        frameon=False,
-        fontsize=NORMAL,
-        labelcolor=INK,
-        borderpad=0,
-        borderaxespad=0,
-        labelspacing=0.35,
-    )
-    if max(map(max, seeds.values())) > 1:
-        note = "line: mean over seeds · band: smallest to largest"
-        y = 1 - (0.08 + LEGEND * -(-len(texts) // n)) / height
-        made.text(LEFT / width, y, note, va="top", size=SMALL, color=MUTED)
-
-
-def _legend_columns(labels: Sequence[str], width: float) -> int:
-    """How many labels fit side by side."""
-    longest = 0.6 + 0.057 * max(map(len, labels))  # inches, with its line
-    return int(np.clip((width - LEFT) / longest, 1, len(labels)))

@@ -102,9 +102,10 @@ def to_npz(run: StoredRun, file: Path) -> Path:
 
 
 def policy(run: StoredRun, id_: int) -> Any:
-    """The controller of an individual as a torch module."""
+    """The controller of an individual as a torch module: (observation, step) → action."""
     genes = run.evaluations(np.array([id_])).genomes.genes[0]
-    return resolve("qdx.policies.mlp_torch:TorchMlp").load(build_policy(run.config), genes)
+    shape = build_policy(run.config)
+    return resolve(shape.torch_module).load(shape, genes)
 
 
 def to_torch(run: StoredRun, file: Path, id_: int) -> Path:

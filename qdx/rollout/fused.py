@@ -19,8 +19,8 @@ from numpy import ndarray as Array
 
 from qdx.core.protocols import Observer
 from qdx.core.types import Genomes, Outcomes
-from qdx.policies.mlp import Mlp, Program
 from qdx.policies.placing import on_device
+from qdx.policies.policy import Policy, Program
 from qdx.rollout.device import check_device
 from qdx.rollout.episodes import INVALID, Ends, episode_seeds, not_finite, outcomes
 from qdx.tasks.fused import FusedTask
@@ -42,7 +42,7 @@ class FusedRollout:
     """
 
     task: FusedTask
-    policy: Mlp
+    policy: Policy
     observer: Observer
     device: str = "cpu"
     seed: int = 0
@@ -142,7 +142,7 @@ class FusedProgram(NamedTuple):
     device: str
 
 
-def open_program(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
+def open_program(task: FusedTask, policy: Policy, device: str) -> FusedProgram:
     """The kernel of a task and a policy on a device, built once per process."""
     with _OPENING:
         return _build(task, policy, device)
@@ -158,7 +158,7 @@ class EpisodeParts(NamedTuple):
 
 
 @functools.cache
-def _build(task: FusedTask, policy: Mlp, device: str) -> FusedProgram:
+def _build(task: FusedTask, policy: Policy, device: str) -> FusedProgram:
     check_device(device)
     body = policy.program(device)
     parts = _episode_parts(task, body)
@@ -187,7 +187,7 @@ def _single(parts: EpisodeParts) -> Any:
         a = begin(world, results.seeds[row])
         while a.alive:
             a = sample(world, results, row, a)
-            a = move(world, a, act(policies, row, observe(world, a.state)))
+            a = move(world, a, act(policies, row, observe(world, a.state), a.t))
         end(world, results, row, a)
 
     return episode
@@ -213,8 +213,8 @@ def _paired(parts: EpisodeParts) -> Any:
             b = sample(world, results, second, b)
             sight_a = observe(world, a.state)
             sight_b = observe(world, b.state)
-            action_a = act(policies, first, sight_a)
-            action_b = act(policies, second, sight_b)
+            action_a = act(policies, first, sight_a, a.t)
+            action_b = act(policies, second, sight_b, b.t)
             a = move(world, a, action_a)
             b = move(world, b, action_b)
         end(world, results, first, a)

@@ -19,12 +19,12 @@ from numpy import ndarray as Array
 from qdx.core.records import Records, empty_ids
 from qdx.core.types import State
 from qdx.encodings.direct import Direct
+from qdx.searchers.stagnation import Stagnation
 
 SIZE = 6  # members of an emitter's population
 CHILDREN = 2  # of each member, a step
 FIRST = 3  # steps of the reference window of the improvement
 LAST = 3  # steps of the window compared with it
-TAIL = 20  # steps at either end of the stagnation window
 
 Survival = Literal["fitness", "novelty"]
 
@@ -64,14 +64,14 @@ class Emitter:
             [self.ancestor, self.most_novel, *self.population.tolist(), *self.buffer], np.int64
         )
 
-    def settle(self, members: Int64[Array, " L"], records: Records, window: int) -> None:
+    def settle(self, members: Int64[Array, " L"], records: Records, stagnation: Stagnation) -> None:
         """A new population, and its rewards; only the first and the last W steps are kept."""
         records.hold(members)
         records.release(self.population)
         self.population = members
         self.values.append(_rewards(members, records, failed=0.0).tolist())
         self.n_steps += 1
-        if len(self.values) > window + FIRST:
+        if len(self.values) > stagnation.window(self.n_steps) + FIRST:
             del self.values[FIRST]
 
     def rewarding(self, records: Records) -> list[int]:
@@ -168,23 +168,6 @@ def improvement(values: Sequence[Sequence[float]]) -> float:
         return 0.0
     first, last = np.array(values[:FIRST]), np.array(values[-LAST:])
     return max(float(last.mean() - first.mean()), 0.0)
-
-
-def stagnation_window(n_genes: int) -> int:
-    """W = int(20 n / L + 120) steps, with n genes and L members."""
-    return int(20 * n_genes / SIZE + 120)
-
-
-def is_stagnant(emitter: Emitter, window: int) -> bool:
-    """Whether, over the last W steps, median or best reward ended no higher than it began.
-
-    Always False up to the W-th step.
-    """
-    if emitter.n_steps <= window:
-        return False
-    values = np.array(emitter.values[-window:])
-    head, tail = values[:TAIL], values[-TAIL:]
-    return bool(np.median(head) >= np.median(tail) or head.max() >= tail.max())
 
 
 def state_of(emitters: Sequence[Emitter]) -> State:

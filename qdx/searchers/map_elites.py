@@ -50,17 +50,18 @@ class MapElitesParameters:
 
 @final
 class MapElites:
-    """One elite per cell; every evaluation is offered."""
+    """Every evaluation is offered; parents are whom the archive keeps."""
 
     def __init__(self, parameters: MapElitesParameters, setting: Setting) -> None:
         """Starts with random genes until the archive holds an elite."""
         self._p = parameters
         self._setting = setting
+        (self._archive,) = parameters.archives  # its name
         self._next_id = setting.first_id
 
     def ask(self) -> Genomes:
         seed, encoding = self._setting.seed, self._setting.encoding
-        if not len(self._setting.archives["cells"]):
+        if not len(self._setting.archives[self._archive]):
             rng = draw(seed, "initial", self._next_id)
             return newborn(self._next_id, encoding.initial(self._p.initial, rng))
         parents, partners = self._mates()
@@ -68,7 +69,7 @@ class MapElites:
         return newborn(self._next_id, encoding.clip(genes), parents=parents)
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
-        return {"cells": evaluations.genomes.ids}
+        return {self._archive: evaluations.genomes.ids}
 
     def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
         self._next_id += len(evaluations)
@@ -90,7 +91,7 @@ class MapElites:
 
     def _mates(self) -> tuple[Int64[Array, " B"], Int64[Array, " B"]]:
         """Parents, and the second elite of iso+line; both uniform with replacement."""
-        drawn = self._setting.archives["cells"].parents(2 * self._p.batch, key=self._next_id)
+        drawn = self._setting.archives[self._archive].parents(2 * self._p.batch, key=self._next_id)
         return drawn[: self._p.batch], drawn[self._p.batch :]
 
     def _vary(

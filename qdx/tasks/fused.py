@@ -4,7 +4,7 @@ A whole episode runs in one thread of one kernel (`rollout/fused.py` composes it
 
     state = reset(world, seed)
     for each step:
-        action = policy(observe(world, state))
+        action = policy(observe(world, state), step)
         state  = step(world, state, action)
         measure(world, state) is sampled where the observer asks for it
     reward = finish(world, state)

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from ribs.archives import GridArchive
 
 from qdx.archives.cells import Cells, cvt, grid
-from qdx.archives.parameters import CvtParameters, GridParameters
+from qdx.archives.parameters import (
+    CvtParameters,
+    GridParameters,
+    SoftCvtParameters,
+    SoftGridParameters,
+)
 from qdx.core.errors import ConfigError
 from qdx.core.records import Records
 from qdx.core.types import Described, Evaluations, Status, take
@@ -24,6 +29,11 @@ UNIT = ((0.0, 1.0), (0.0, 1.0))
 
 def grid_archive(records: Records, *, seed: int = 0, **keys: Any) -> Cells:
     return grid(GridParameters(**{"bins": 5, **keys}), records, bounds=UNIT, seed=seed)
+
+
+def soft_archive(records: Records, *, seed: int = 0, **keys: Any) -> Cells:
+    values = {"bins": 5, "learning_rate": 0.3, "threshold_min": -2.0, **keys}
+    return grid(SoftGridParameters(**values), records, bounds=UNIT, seed=seed)
 
 
 def cvt_archive(records: Records, *, seed: int = 0, **keys: Any) -> Cells:
@@ -82,6 +92,12 @@ class TestGridThatReplacesTies(CellsConformance):
     @pytest.fixture
     def build(self) -> Any:
         return partial(grid_archive, ties="replace")
+
+
+class TestSoftGrid(CellsConformance):
+    @pytest.fixture
+    def build(self) -> Any:
+        return soft_archive
 
 
 class TestCvt(CellsConformance):
@@ -154,6 +170,58 @@ def test_pyribs_keeps_the_same_elites_and_gives_the_same_verdicts(rows: Offers, 
             assert status.tolist() == np.where(kept, info, Status.REFUSED).tolist()
     elites = np.sort(theirs.data("solution")[:, 0].astype(int))
     assert np.sort(archive.members()).tolist() == elites.tolist()
+
+
+@given(rows=offers, cuts=st.sets(st.integers(1, 24)), rate=st.sampled_from([0.0, 0.01, 0.4, 1.0]))
+def test_a_soft_archive_is_that_of_pyribs(rows: Offers, cuts: set[int], rate: float) -> None:
+    records, batch = Records(), batch_of(rows)
+    archive = soft_archive(records, learning_rate=rate, threshold_min=-0.5)
+    theirs = GridArchive(
+        solution_dim=1, dims=[5, 5], ranges=UNIT, learning_rate=rate, threshold_min=-0.5
+    )
+    alive = np.flatnonzero(~batch.outcomes.failed)
+    for part in np.split(alive, sorted(c for c in cuts if c < len(alive))):
+        some = take(batch, part)
+        verdict = offer(archive, records, some)
+        if len(part):
+            points, fitness = some.described.descriptors, some.outcomes.fitness
+            value = theirs.add(part[:, None], fitness, points)["value"]
+            np.testing.assert_allclose(verdict.improvement, value, atol=1e-12)
+    there = theirs.data(return_type="dict")
+    order = np.argsort(there["index"])
+    assert archive.members().tolist() == there["solution"][order, 0].astype(int).tolist()
+    thresholds = archive.state().arrays["thresholds"]
+    np.testing.assert_allclose(thresholds[there["index"]], there["threshold"], atol=1e-12)
+    assert (np.delete(thresholds, there["index"]) == -0.5).all()
+
+
+def test_a_soft_cell_takes_less_than_its_elite() -> None:
+    records = Records()
+    archive = soft_archive(records, learning_rate=0.1, threshold_min=0.0)
+    here = [(0.5, 0.5)]
+    offer(archive, records, evaluations(here, [10.0]))  # the threshold is 1 now
+    assert offer(archive, records, evaluations(here, [1.5], first_id=1)).status == Status.IMPROVED
+    assert archive.members().tolist() == [1]
+    assert offer(archive, records, evaluations(here, [0.5], first_id=2)).status == Status.REFUSED
+
+
+def test_a_soft_tessellation_is_soft() -> None:
+    records = Records()
+    parameters = SoftCvtParameters(cells=12, samples=200, learning_rate=0.1)
+    archive = cvt(parameters, records, bounds=UNIT, seed=0)
+    offer(archive, records, evaluations([(0.5, 0.5)], [10.0]))
+    offer(archive, records, evaluations([(0.5, 0.5)], [1.5], first_id=1))
+    assert archive.members().tolist() == [1]
+
+
+def test_improvement_is_what_a_row_beats_its_elite_by() -> None:
+    records = Records()
+    archive = grid_archive(records, outside="refuse")
+    here, there, nowhere = (0.5, 0.5), (0.9, 0.9), (2.0, 2.0)
+    offer(archive, records, evaluations([here], [3.0]))
+    points = [here, here, there, here, nowhere]
+    verdict = offer(archive, records, evaluations(points, [5, 1, -7, 0, 1], failed=[3], first_id=1))
+    assert equal(verdict.improvement, np.array([2.0, -2.0, np.inf, np.nan, np.nan]))
 
 
 def test_of_equals_in_a_batch_the_last_replaces_where_ties_do() -> None:

@@ -63,7 +63,8 @@ def test_searchers_work_with_archives_of_the_table(name: str) -> None:
 
 
 def test_an_unknown_name_is_refused_with_all_that_are_known() -> None:
-    with pytest.raises(ConfigError, match=r"archive: expected one of cvt, grid, novelty, got 'x'"):
+    known = "cvt, dominated_novelty, grid, novelty, soft_cvt, soft_grid"
+    with pytest.raises(ConfigError, match=rf"archive: expected one of {known}, got 'x'"):
         row("archive", "x")
 
 

@@ -37,6 +37,7 @@ VARIANTS = {
         archives={"cells": {"kind": "cvt", "cells": 50, "samples": 500}},
     ),
     "novelty_search on checkpoints": config(observer={"kind": "checkpoints", "samples": 3}),
+    "novelty_search on signatures": config(observer={"kind": "signature", "windows": 2}),
     "novelty_search on gymnasium": config(
         {"kind": "novelty_search", "population": 20},
         task={"kind": "gymnasium:CartPole-v1", "horizon": 9, "episode_seed": "per_genome"},

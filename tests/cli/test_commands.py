@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -102,6 +103,16 @@ def test_compare_tabulates_and_draws(folder, capsys):
     shown = as_json(capsys, "compare", *runs, "--out", folder / "curves")
     assert len(shown["rows"]) == 2
     assert (folder / "curves.png").stat().st_size > 5000
+
+
+def test_compare_runs_archives_again_for_their_time_coverage(folder, capsys):
+    runs = [folder / "novelty_search", folder / "map_elites"]
+    shown = as_json(capsys, "compare", *runs, "--time-coverage", "--out", folder / "both.svg")
+    assert [len(m["coverage"]["2"]) for m in shown["time_coverage"]] == [50, 50]
+    assert all(0 < row["first half"] < row["time coverage"] < 1 for row in shown["rows"])
+    names = ["both.png", "both.svg", "both-time.png", "both-time.svg"]
+    assert [Path(file).name for file in shown["files"]] == names
+    assert (folder / "both-time.png").stat().st_size > 5000
 
 
 def test_export_to_parquet_holds_the_archive(folder):

@@ -10,8 +10,15 @@ import numpy as np
 import pytest
 
 from qdx.archives.cells import cvt, grid
+from qdx.archives.dominated_novelty import DominatedNovelty
 from qdx.archives.novelty import Novelty
-from qdx.archives.parameters import CvtParameters, GridParameters, NoveltyParameters
+from qdx.archives.parameters import (
+    CvtParameters,
+    DominatedNoveltyParameters,
+    GridParameters,
+    NoveltyParameters,
+    SoftGridParameters,
+)
 from qdx.core.records import Records
 from qdx.core.types import Described, Evaluations, Genomes, Verdict
 from qdx.encodings.direct import Direct
@@ -99,6 +106,13 @@ def bench(
         archives["novelty"] = Novelty(NoveltyParameters(), records, dimension=2, seed=seed)
         archives["rewarding"] = Novelty(NoveltyParameters(), records, dimension=2, seed=seed)
         archives = {name: archives[name] for name in parameters.archives}
+    elif archive == "soft_grid":
+        soft = SoftGridParameters(6, learning_rate=0.1)
+        archives["cells"] = grid(soft, records, bounds=BOUNDS, seed=seed)
+        archives["elites"] = grid(GridParameters(6), records, bounds=BOUNDS, seed=seed)
+    elif archive == "dominated_novelty":
+        few = DominatedNoveltyParameters(capacity=20)
+        archives["population"] = DominatedNovelty(few, records, seed=seed)
     elif archive == "grid":
         archives["cells"] = grid(GridParameters(6), records, bounds=BOUNDS, seed=seed)
     else:
@@ -110,6 +124,8 @@ def bench(
 
 class SearcherConformance:
     """Subclass in the searcher's own test module; say how it is built, and how for batches of 1."""
+
+    smallest = 1  # 2 for evolution strategies, which need a parent and somebody to beat
 
     @pytest.fixture
     def build(self) -> Build:
@@ -235,12 +251,12 @@ class SearcherConformance:
 
     def test_does_with_batches_of_one(self, build_smallest: Build) -> None:
         made = build_smallest()
-        assert [len(batch) for batch in made.run(5)] == [1] * 5
+        assert [len(batch) for batch in made.run(5)] == [self.smallest] * 5
 
     def test_does_with_batches_of_one_that_fail(self, build_smallest: Build) -> None:
         made = build_smallest()
         made.run(2, broken)
-        assert [len(batch) for batch in made.run(3)] == [1] * 3
+        assert [len(batch) for batch in made.run(3)] == [self.smallest] * 3
 
     def test_store_holds_population_and_members_and_nobody_else(self, build: Build) -> None:
         made = build()

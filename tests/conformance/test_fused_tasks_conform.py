@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from qdx.rollout.fused import FusedRollout
+from qdx.tasks.billiard import Billiard
 from qdx.tasks.collect_ball import CollectBall
 from qdx.tasks.curling import Curling
 from qdx.tasks.hard_maze import HardMaze
@@ -44,6 +45,18 @@ class TestCurling(FusedTaskConformance):
     @pytest.fixture
     def task(self) -> Curling:
         return Curling()
+
+
+class TestBilliard(FusedTaskConformance):
+    different = 0.12  # open-loop policies often saturate
+
+    @pytest.fixture
+    def task(self) -> Billiard:
+        return Billiard()
+
+
+class TestBilliardWithTheController(TestBilliard):
+    policy = "mlp"
 
 
 class TestCollectBall(FusedTaskConformance):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdx.metrics.coverage import cell_index, coverage, uniformity
+from qdx.metrics.coverage import cell_index, coverage, coverage_over_time, uniformity
 
 UNIT = ((0.0, 1.0), (0.0, 1.0))
 numbers = st.floats(-3, 3, width=32) | st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0])
@@ -121,3 +121,20 @@ def test_uniformity_does_not_care_how_many_visits_there_are(counts: Any, factor:
     assert uniformity(factor * np.array(counts)) == pytest.approx(
         uniformity(np.array(counts)), abs=1e-6
     )
+
+
+@given(grid=grids, data=st.data())
+def test_coverage_over_time_is_that_of_each_moment(
+    grid: list[tuple[float, float, int]], data: Any
+) -> None:
+    bounds, bins = [(low, high) for low, high, _ in grid], [n for *_, n in grid]
+    moment = st.lists(numbers, min_size=len(grid), max_size=len(grid))
+    path = st.lists(moment, min_size=3, max_size=3)
+    paths = data.draw(st.lists(path, min_size=1, max_size=6))
+    for t, share in enumerate(coverage_over_time(np.array(paths, np.float32), bounds, bins)):
+        visited = {cell(np.float32(p[t]), bounds, bins) for p in paths} - {-1}
+        assert share == pytest.approx(len(visited) / math.prod(bins))
+
+
+def test_nobody_covers_nothing() -> None:
+    assert coverage_over_time(np.zeros((0, 3, 2), np.float32), UNIT, (5, 5)).tolist() == [0, 0, 0]

@@ -26,7 +26,7 @@ def act(shape, genes, sights):
         sight = Sight()
         for i in range(n_in):
             sight[i] = seen[row, i]
-        action = decide(body, row, sight)
+        action = decide(body, row, sight, 0)
         for i in range(n_out):
             out[row, i] = action[i]
 

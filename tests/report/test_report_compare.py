@@ -52,8 +52,8 @@ def test_the_mean_curve_is_the_mean_of_the_journals_by_steps(runs: Runs) -> None
     by_hand = []
     for run in some:
         rows = [(line["evaluations"], line["metrics"]["coverage"]) for line in run.snapshot.journal]
-        by_hand.append([max([c for e, c in rows if e <= x], default=0.0) for x in s.evaluations])
-    assert len(s.evaluations) == 1000
+        by_hand.append([max([c for e, c in rows if e <= x], default=0.0) for x in s.x])
+    assert len(s.x) == 1000
     assert s.mean[:, 0] == pytest.approx(np.mean(by_hand, axis=0))
     assert (s.low[:, 0] == np.min(by_hand, axis=0)).all()
     assert (s.high[:, 0] == np.max(by_hand, axis=0)).all()
@@ -61,15 +61,15 @@ def test_the_mean_curve_is_the_mean_of_the_journals_by_steps(runs: Runs) -> None
 
 def test_curves_end_with_the_shortest_run(runs: Runs) -> None:
     s = spread(groups([runs(), runs(seed=2, budget=1000)])[0])
-    assert s.evaluations[-1] == 500
+    assert s.x[-1] == 500
 
 
 def test_the_drawn_line_is_the_mean_and_ends_right(runs: Runs) -> None:
     some = [runs(), runs(seed=2)]
     s, axes = spread(groups(some)[0]), curves(some).axes[0]
     x, y = (np.asarray(v) for v in axes.lines[0].get_data())
-    assert (x[0], x[-1]) == (0, s.evaluations[-1])
-    read = y[np.searchsorted(x, s.evaluations, side="right") - 1]
+    assert (x[0], x[-1]) == (0, s.x[-1])
+    read = y[np.searchsorted(x, s.x, side="right") - 1]
     assert read == pytest.approx(s.mean[:, 0])
 
 

@@ -9,8 +9,6 @@ from qdx.searchers.emitters import (
     Emitter,
     emitters_of,
     improvement,
-    is_stagnant,
-    stagnation_window,
     state_of,
     survivors,
 )
@@ -26,31 +24,6 @@ def test_improvement_is_the_gain_of_the_last_three_steps_over_the_first_three(ro
     first = [v for row in rows[:3] for v in row]
     last = [v for row in rows[-3:] for v in row]
     assert improvement(rows) == pytest.approx(max(sum(last) / 18 - sum(first) / 18, 0))
-
-
-@pytest.mark.parametrize(("n_genes", "steps"), [(94, 433), (63, 330), (228, 880), (574, 2033)])
-def test_the_stagnation_window_is_the_papers(n_genes, steps):
-    assert stagnation_window(n_genes) == steps
-
-
-def emitter(values):
-    return Emitter(ancestor=1, sigma=0.1, values=values, n_steps=len(values))
-
-
-def test_nobody_is_stagnant_before_its_window_has_passed():
-    assert not is_stagnant(emitter([[0.0] * 6] * 130), window=130)
-    assert is_stagnant(emitter([[0.0] * 6] * 131), window=130)
-
-
-@pytest.mark.parametrize(("rise", "stagnant"), [(0.0, True), (0.01, False), (-0.01, True)])
-def test_a_rise_of_median_and_best_keeps_it_going(rise, stagnant):
-    values = [[rise * step + 0.001 * i for i in range(6)] for step in range(140)]
-    assert is_stagnant(emitter(values), window=130) is stagnant
-
-
-def test_a_higher_median_without_a_higher_best_is_stagnation():
-    values = [[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]] * 70 + [[0.5, 0.5, 0.5, 0.5, 0.5, 1.0]] * 70
-    assert is_stagnant(emitter(values), window=130)
 
 
 @given(st.lists(st.integers(0, 3).map(float), min_size=18, max_size=18))
