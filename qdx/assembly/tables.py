@@ -37,6 +37,7 @@ OBSERVERS = {
     "final": Row("qdx.observers.sampling:Final"),
     "checkpoints": Row("qdx.observers.sampling:Checkpoints"),
     "path": Row("qdx.observers.sampling:Path"),
+    "frames": Row("qdx.observers.frames:Frames"),
 }
 POLICIES = {"mlp": Row("qdx.assembly.sections:MlpSection", "qdx.policies.mlp:Mlp")}
 DESCRIPTORS = {

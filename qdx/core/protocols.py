@@ -71,7 +71,13 @@ class Task(Protocol):
 
 @runtime_checkable
 class Observer(Protocol):
-    """What an episode leaves behind: fixed, pure, computed where the episode ran."""
+    """What an episode leaves behind: fixed, pure, computed where the episode ran.
+
+    Samples are the ground-truth measures. An observer whose class says `samples_of = "sketch"` is
+    given the numbers a frame is drawn from instead, (B, S, K) with a K for each name in
+    `facts.sketch`; a task that cannot draw its frames again gives the frames, (B, S, H, W, 3)
+    uint8.
+    """
 
     def steps(self, horizon: int) -> Int64[Array, " S"]:
         """Steps after which the ground-truth measures are sampled, ascending; 0 is the start.
@@ -96,7 +102,11 @@ class Observer(Protocol):
         ...
 
     def bounds(self, facts: TaskFacts) -> Bounds:
-        """(low, high) of each number an episode leaves behind; infinite where it has no range."""
+        """(low, high) of each number an episode leaves behind; infinite where it has no range.
+
+        Raises:
+            ConfigError: The task has nothing for this observer.
+        """
         ...
 
 

@@ -67,6 +67,7 @@ class TaskFacts:
         goals: Reward areas; `Outcomes.reward_area` is an index into them.
         hidden: Width and number of the papers' controller's hidden layers.
         source: Where the task comes from.
+        sketch: A name per number that a frame of the task is drawn from; none where it draws none.
     """
 
     name: str
@@ -80,6 +81,7 @@ class TaskFacts:
     goals: tuple[Goal, ...]
     hidden: tuple[int, int]
     source: str
+    sketch: tuple[str, ...] = ()
 
     @property
     def low(self) -> Array:
