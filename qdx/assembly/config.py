@@ -243,7 +243,12 @@ def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
         problems.append(f"{where}: unknown key.{did_you_mean(key, known)}")
     if any(not isinstance(k, str) for k in values):
         return None
-    odd = [k for k, v in values.items() if isinstance(v, bool) or not _is_finite(v)]
+    switches = {f.name for f in fields(schema) if f.type in (bool, "bool")}
+    odd = [
+        k
+        for k, v in values.items()
+        if (isinstance(v, bool) and k not in switches) or not _is_finite(v)
+    ]
     for key in odd:
         where = f"{path}.{key}" if path else str(key)
         problems.append(f"{where}: expected a finite number or a name, got {values[key]!r}.")

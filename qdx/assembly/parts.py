@@ -9,6 +9,7 @@ from qdx.assembly.config import Config
 from qdx.assembly.tables import resolve, row
 from qdx.core.protocols import Archive, Descriptor, Executor, Observer, Rollout, Searcher, Task
 from qdx.core.records import Records
+from qdx.descriptors.setting import DescriptorSetting
 from qdx.encodings.direct import Direct
 from qdx.metrics.tally import Tally
 from qdx.searchers.setting import Setting
@@ -43,10 +44,8 @@ def build(config: Config) -> Parts:
     resolve("qdx.rollout.device:check_device")(device)
     task, policy, observer = build_task(config), build_policy(config), config.observer.parameters
     facts = task.facts
-    bounds = observer.bounds(facts)
-    descriptor = resolve(row("descriptor", config.descriptor.kind).build)(
-        config.descriptor.parameters, observation=config.observer.kind, dimension=len(bounds)
-    )
+    descriptor = build_descriptor(config)
+    bounds = descriptor.bounds()
     records = Records()
     archives: dict[str, Any] = {
         name: _archive(section, records, bounds=bounds, device=device, seed=config.campaign.seed)
@@ -93,6 +92,32 @@ def build_policy(config: Config) -> Any:
         hidden=given.hidden or hidden,
         layers=given.layers or layers,
     )
+
+
+def build_descriptor(config: Config) -> Descriptor:
+    """The descriptor, fitted to the task, the observer and the executor's device.
+
+    Raises:
+        ConfigError: It cannot work on what the observer leaves.
+    """
+    task, observer = config.task.parameters, config.observer.parameters
+    device = getattr(config.executor.parameters, "device", "cpu")
+    size = getattr(observer, "size", 0)  # of frames
+    draw = resolve("qdx.rollout.drawing:Drawing")(task, size, device) if size else None
+    setting = DescriptorSetting(
+        observation=config.observer.kind,
+        bounds=observer.bounds(task.facts),
+        n_samples=len(observer.steps(task.facts.horizon)),
+        n_genes=build_policy(config).n_genes,
+        seed=config.campaign.seed,
+        device=device,
+        frame_size=size,
+        draw=draw,
+    )
+    descriptor: Descriptor = resolve(row("descriptor", config.descriptor.kind).build)(
+        config.descriptor.parameters, setting
+    )
+    return descriptor
 
 
 def build_rollout(config: Config, observer: Observer, device: str = "") -> Rollout:

@@ -42,7 +42,20 @@ OBSERVERS = {
 POLICIES = {"mlp": Row("qdx.assembly.sections:MlpSection", "qdx.policies.mlp:Mlp")}
 DESCRIPTORS = {
     "identity": Row(
-        "qdx.descriptors.identity:IdentityParameters", "qdx.descriptors.identity:Identity"
+        "qdx.descriptors.parameters:IdentityParameters", "qdx.descriptors.identity:build"
+    ),
+    "autoencoder": Row(
+        "qdx.descriptors.parameters:AutoencoderParameters",
+        "qdx.descriptors.autoencoder:Autoencoder",
+    ),
+    "genome": Row(
+        "qdx.descriptors.parameters:GenomeParameters", "qdx.descriptors.baselines:genome"
+    ),
+    "random": Row(
+        "qdx.descriptors.parameters:RandomParameters", "qdx.descriptors.baselines:random"
+    ),
+    "pixels": Row(
+        "qdx.descriptors.parameters:PixelsParameters", "qdx.descriptors.baselines:pixels"
     ),
 }
 ARCHIVES = {

@@ -174,12 +174,24 @@ class Descriptor(Stateful, Protocol):
         """D."""
         ...
 
-    def describe(self, observations: Observations, failed: Bool[Array, " B"]) -> Described:
-        """Pure: equal observations, equal bits within a space version; failed rows are NaN."""
+    def bounds(self) -> Bounds:
+        """(low, high) of each number of a descriptor; infinite where it has no range."""
         ...
 
-    def learn(self, observations: Observations) -> None:
-        """The space moves and its version goes up. Called only after `Searcher.lesson`."""
+    def describe(self, observations: Observations, failed: Bool[Array, " B"]) -> Described:
+        """Pure: equal observations, equal bits within a space version; failed rows are NaN.
+
+        Observations are what the observer left, and the genome by the names `genes` and `id`
+        (`core.types.seen`), which only baselines look at.
+        """
+        ...
+
+    def learn(self, observations: Observations) -> Json | None:
+        """The space moves and its version goes up. Called only after `Searcher.lesson`.
+
+        Returns:
+            What the training came to, for the journal; None where the space stays as it is.
+        """
         ...
 
 
