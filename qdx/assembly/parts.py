@@ -58,6 +58,7 @@ def build(config: Config) -> Parts:
         archives=archives,
         budget=config.campaign.budget,
         first_id=config.campaign.island << ISLAND_BITS,
+        has_surprise=descriptor.has_surprise,
     )
     searcher = resolve(row("searcher", config.searcher.kind).build)
     return Parts(

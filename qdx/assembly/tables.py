@@ -74,6 +74,7 @@ SEARCHERS = {
     "nsga2": Row("qdx.searchers.nsga2:Nsga2Parameters", "qdx.searchers.nsga2:nsga2"),
     "nslc": Row("qdx.searchers.nslc:NslcParameters", "qdx.searchers.nslc:nslc"),
     "serene": Row("qdx.searchers.serene:SereneParameters", "qdx.searchers.serene:Serene"),
+    "taxons": Row("qdx.searchers.taxons:TaxonsParameters", "qdx.searchers.taxons:Taxons"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",
         "qdx.searchers.random_search:RandomSearch",

@@ -18,7 +18,7 @@ The grammar of a generation, as `campaign/loop.py` writes it:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float32, Float64, Int32, Int64, Shaped
 from numpy import ndarray as Array
@@ -168,7 +168,13 @@ class Executor(Protocol):
 
 @runtime_checkable
 class Descriptor(Stateful, Protocol):
-    """Observation → point in behaviour space."""
+    """Observation → point in behaviour space.
+
+    Attributes:
+        has_surprise: Whether what it describes has a surprise.
+    """
+
+    has_surprise: ClassVar[bool]
 
     def dimension(self) -> int:
         """D."""

@@ -37,6 +37,8 @@ SELU_LOW = -1.7580993408473766  # the greatest lower bound of SELU
 class Autoencoder:
     """Encodes what the observer leaves; learns when the searcher says so."""
 
+    has_surprise = True
+
     def __init__(self, parameters: AutoencoderParameters, setting: DescriptorSetting) -> None:
         """Fresh weights.
 

@@ -30,6 +30,8 @@ CHUNK = 256  # episodes whose frames are drawn at once
 class Fixed:
     """A space that never moves: a function of what is seen."""
 
+    has_surprise = False
+
     def __init__(self, place: Place, bounds: Bounds) -> None:
         """What gives a point for each row, and the range of each of its numbers."""
         self._place = place

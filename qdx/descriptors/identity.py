@@ -18,7 +18,7 @@ from qdx.descriptors.setting import DescriptorSetting
 class Identity:
     """Behaviour space = observation space; its version never changes."""
 
-    Parameters = IdentityParameters
+    has_surprise = False
 
     def __init__(self, parameters: IdentityParameters, *, observation: str, bounds: Bounds) -> None:
         """An observation by name, with the range of each number of it."""
