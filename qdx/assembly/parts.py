@@ -11,6 +11,7 @@ from qdx.core.errors import ConfigError
 from qdx.core.protocols import Archive, Descriptor, Executor, Observer, Rollout, Searcher, Task
 from qdx.core.records import Records
 from qdx.core.task_facts import TaskFacts
+from qdx.descriptors.setting import DescriptorSetting
 from qdx.encodings.direct import Direct
 from qdx.metrics.tally import Tally
 from qdx.searchers.setting import Setting
@@ -46,10 +47,8 @@ def build(config: Config) -> Parts:
     facts, device = task.facts, _device(config)
     policy = _policy(config, facts)
     rollout = _rollout(config, task, observer, device)
-    bounds = observer.bounds(facts)
-    descriptor = resolve(row("descriptor", config.descriptor.kind).build)(
-        config.descriptor.parameters, observation=config.observer.kind, dimension=len(bounds)
-    )
+    descriptor = _descriptor(config, task, policy)
+    bounds = descriptor.bounds()
     records = Records()
     archives: dict[str, Any] = {
         name: _archive(section, records, bounds=bounds, device=device, seed=config.campaign.seed)
@@ -62,6 +61,7 @@ def build(config: Config) -> Parts:
         archives=archives,
         budget=config.campaign.budget,
         first_id=config.campaign.island << ISLAND_BITS,
+        has_surprise=descriptor.has_surprise,
     )
     searcher = resolve(row("searcher", config.searcher.kind).build)
     return Parts(
@@ -97,6 +97,16 @@ def build_policy(config: Config) -> Any:
     return _policy(config, build_task(config).facts)
 
 
+def build_descriptor(config: Config) -> Descriptor:
+    """The descriptor, fitted to the task, the observer and the executor's device.
+
+    Raises:
+        ConfigError: It cannot work on what the observer leaves.
+    """
+    task = build_task(config)
+    return _descriptor(config, task, _policy(config, task.facts))
+
+
 def build_rollout(config: Config, observer: Observer, device: str = "") -> Rollout:
     """Task x policy x an observer, on the executor's device unless told otherwise.
 
@@ -121,6 +131,25 @@ def _device(config: Config) -> str:
 def _policy(config: Config, facts: TaskFacts) -> Any:
     build_it = resolve(row("policy", config.policy.kind).build)
     return build_it(config.policy.parameters, facts)
+
+
+def _descriptor(config: Config, task: Task, policy: Any) -> Descriptor:
+    observer, device = config.observer.parameters, _device(config)
+    size = getattr(observer, "size", 0)  # of frames
+    setting = DescriptorSetting(
+        observation=config.observer.kind,
+        bounds=observer.bounds(task.facts),
+        n_samples=len(observer.steps(task.facts.horizon)),
+        n_genes=policy.n_genes,
+        seed=config.campaign.seed,
+        device=device,
+        frame_size=size,
+        draw=resolve("qdx.rollout.drawing:Drawing")(task, size, device) if size else None,
+    )
+    descriptor: Descriptor = resolve(row("descriptor", config.descriptor.kind).build)(
+        config.descriptor.parameters, setting
+    )
+    return descriptor
 
 
 def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rollout:

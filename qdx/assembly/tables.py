@@ -45,6 +45,7 @@ OBSERVERS = {
     "checkpoints": Row("qdx.observers.sampling:Checkpoints"),
     "path": Row("qdx.observers.sampling:Path"),
     "signature": Row("qdx.observers.signature:Signature"),
+    "frames": Row("qdx.observers.frames:Frames"),
 }
 POLICIES = {
     "mlp": Row("qdx.policies.mlp:MlpParameters", "qdx.policies.mlp:build"),
@@ -52,7 +53,20 @@ POLICIES = {
 }
 DESCRIPTORS = {
     "identity": Row(
-        "qdx.descriptors.identity:IdentityParameters", "qdx.descriptors.identity:Identity"
+        "qdx.descriptors.parameters:IdentityParameters", "qdx.descriptors.identity:build"
+    ),
+    "autoencoder": Row(
+        "qdx.descriptors.parameters:AutoencoderParameters",
+        "qdx.descriptors.autoencoder:Autoencoder",
+    ),
+    "genome": Row(
+        "qdx.descriptors.parameters:GenomeParameters", "qdx.descriptors.baselines:genome"
+    ),
+    "random": Row(
+        "qdx.descriptors.parameters:RandomParameters", "qdx.descriptors.baselines:random"
+    ),
+    "pixels": Row(
+        "qdx.descriptors.parameters:PixelsParameters", "qdx.descriptors.baselines:pixels"
     ),
 }
 ARCHIVES = {
@@ -81,6 +95,7 @@ SEARCHERS = {
     "cma_es": Row("qdx.searchers.cma_es:CmaEsParameters", "qdx.searchers.cma_es:CmaEs"),
     "cma_me": Row("qdx.searchers.cma_me:CmaMeParameters", "qdx.searchers.cma_me:CmaMe"),
     "cma_mae": Row("qdx.searchers.cma_mae:CmaMaeParameters", "qdx.searchers.cma_mae:cma_mae"),
+    "taxons": Row("qdx.searchers.taxons:TaxonsParameters", "qdx.searchers.taxons:Taxons"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",
         "qdx.searchers.random_search:RandomSearch",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray as Array
 
@@ -18,9 +19,11 @@ from qdx.assembly.stored import StoredRun, with_overrides
 from qdx.campaign import loop
 from qdx.campaign.stopwatch import Stopwatch
 from qdx.core.errors import InterruptedRun, RolloutError
-from qdx.core.types import Evaluations, Json, Outcomes, Record, State, Status, Verdict
+from qdx.core.types import Evaluations, Json, Outcomes, Record, State, Status, Verdict, seen
+from qdx.metrics.spaces import correlation, drift
 from qdx.storage import Delta, RunDirectory, Snapshot
 
+DRIFT_SAMPLE = 300  # individuals whose descriptors are compared before and after a training
 SHOWN_FAILURES = 5  # failed rows a journal line names
 
 
@@ -190,15 +193,29 @@ class Campaign:
                 f"of a generation to fail, got {share:.2f} (first reason: {reason})."
             )
 
-    def learn(self, lesson: Int64[Array, " L"]) -> None:
-        """Move the behaviour space and give everything that is held its new descriptor."""
-        self.descriptor.learn(self.records.evaluations(lesson).outcomes.observations)
+    def learn(self, lesson: Int64[Array, " L"]) -> Json:
+        """Move the behaviour space and give everything that is held its new descriptor.
+
+        Returns:
+            What the training came to and how far the space moved; empty where it did not.
+        """
+        taught = self.records.evaluations(lesson)
+        learnt = self.descriptor.learn(seen(taught.genomes, taught.outcomes))
+        if learnt is None:
+            return {}
+        some = np.sort(lesson)[:DRIFT_SAMPLE]  # the oldest: archived, so mostly those of last time
+        before = self.records.descriptors(some)
         self.records.redescribe(self.descriptor.describe)
         for archive in self.archives.values():
             archive.redescribe(self.records.described)
         self.searcher.redescribe(self.records.described)
+        after, truth = self.records.descriptors(some), self.records.column("truth", some)
+        moved = drift(before, after) | {"truth_correlation": correlation(after, truth)}
+        return {**learnt, **moved}
 
-    def record(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> Record:
+    def record(
+        self, evaluations: Evaluations, verdicts: Mapping[str, Verdict], lesson: Json
+    ) -> Record:
         """The journal line of a generation."""
         failed = evaluations.outcomes.failed
         ids, reasons = evaluations.genomes.ids[failed], evaluations.outcomes.reason[failed]
@@ -218,11 +235,12 @@ class Campaign:
                 for i, r in zip(ids[:SHOWN_FAILURES], reasons[:SHOWN_FAILURES], strict=True)
             ],
             space=self.records.space,
+            lesson=lesson,
         )
 
     def journal(self, record: Record) -> None:
         """Append a record and its timings."""
-        self._directory.append(vars(record))
+        self._directory.append({k: v for k, v in vars(record).items() if k != "lesson" or v})
         seconds = self._stopwatch.lap()
         self._directory.time({"generation": record.generation, "at": time.time(), **seconds})
         self._on_record(record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdx.core.types import Evaluations, Record
+from qdx.core.types import Evaluations, Record, seen
 from qdx.executors.evaluate import evaluate
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def generation(c: Campaign) -> Record:
     genomes = c.searcher.ask()
     outcomes = evaluate(c.executor, c.rollout, genomes, stopping=c.is_stopping)
     c.refuse_failures(outcomes)
-    described = c.descriptor.describe(outcomes.observations, outcomes.failed)
+    described = c.descriptor.describe(seen(genomes, outcomes), outcomes.failed)
     evaluations = Evaluations(genomes, outcomes, described)
     c.records.add(evaluations)
     admitted = c.searcher.admit(evaluations)
@@ -25,11 +25,10 @@ def generation(c: Campaign) -> Record:
     }
     c.searcher.tell(evaluations, verdicts)
     lesson = c.searcher.lesson()
-    if lesson is not None:
-        c.learn(lesson)
+    learnt = c.learn(lesson) if lesson is not None else {}
     c.records.sweep()
     c.tally.count(evaluations)
-    return c.record(evaluations, verdicts)
+    return c.record(evaluations, verdicts, learnt)
 
 
 def run(c: Campaign) -> None:

@@ -18,7 +18,7 @@ The grammar of a generation, as `campaign/loop.py` writes it:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float32, Float64, Int32, Int64, Shaped
 from numpy import ndarray as Array
@@ -71,7 +71,13 @@ class Task(Protocol):
 
 @runtime_checkable
 class Observer(Protocol):
-    """What an episode leaves behind: fixed, pure, computed where the episode ran."""
+    """What an episode leaves behind: fixed, pure, computed where the episode ran.
+
+    Samples are the ground-truth measures. An observer whose class says `samples_of = "sketch"` is
+    given the numbers a frame is drawn from instead, (B, S, K) with a K for each name in
+    `facts.sketch`; a task that cannot draw its frames again gives the frames, (B, S, H, W, 3)
+    uint8.
+    """
 
     def steps(self, horizon: int) -> Int64[Array, " S"]:
         """Steps after which the ground-truth measures are sampled, ascending; 0 is the start.
@@ -96,7 +102,11 @@ class Observer(Protocol):
         ...
 
     def bounds(self, facts: TaskFacts) -> Bounds:
-        """(low, high) of each number an episode leaves behind; infinite where it has no range."""
+        """(low, high) of each number an episode leaves behind; infinite where it has no range.
+
+        Raises:
+            ConfigError: The task has nothing for this observer.
+        """
         ...
 
 
@@ -158,18 +168,36 @@ class Executor(Protocol):
 
 @runtime_checkable
 class Descriptor(Stateful, Protocol):
-    """Observation → point in behaviour space."""
+    """Observation → point in behaviour space.
+
+    Attributes:
+        has_surprise: Whether what it describes has a surprise.
+    """
+
+    has_surprise: ClassVar[bool]
 
     def dimension(self) -> int:
         """D."""
         ...
 
-    def describe(self, observations: Observations, failed: Bool[Array, " B"]) -> Described:
-        """Pure: equal observations, equal bits within a space version; failed rows are NaN."""
+    def bounds(self) -> Bounds:
+        """(low, high) of each number of a descriptor; infinite where it has no range."""
         ...
 
-    def learn(self, observations: Observations) -> None:
-        """The space moves and its version goes up. Called only after `Searcher.lesson`."""
+    def describe(self, observations: Observations, failed: Bool[Array, " B"]) -> Described:
+        """Pure: equal observations, equal bits within a space version; failed rows are NaN.
+
+        Observations are what the observer left, and the genome by the names `genes` and `id`
+        (`core.types.seen`), which only baselines look at.
+        """
+        ...
+
+    def learn(self, observations: Observations) -> Json | None:
+        """The space moves and its version goes up. Called only after `Searcher.lesson`.
+
+        Returns:
+            What the training came to, for the journal; None where the space stays as it is.
+        """
         ...
 
 

@@ -133,7 +133,10 @@ class Records:
         return np.sort(np.fromiter(self._row, np.int64, len(self._row)))
 
     def redescribe(self, describe: Callable[[Columns, Array], Described]) -> None:
-        """Give every row its descriptor in the moved space: one batched pass."""
+        """Give every row its descriptor in the moved space: one batched pass.
+
+        `describe` is given observations, the genome among them (`core.types.seen`), and who failed.
+        """
         ids = self.ids()
         rows = self.rows(ids)
         observations = {
@@ -141,6 +144,7 @@ class Records:
             for name, values in self._columns.items()
             if name.startswith(OBSERVATION)
         }
+        observations |= {"genes": self._columns["genes"][rows], "id": ids}
         described = describe(observations, self._columns["failed"][rows])
         for name, values in described_columns(described).items():
             moved = np.zeros((len(self._references), *values.shape[1:]), values.dtype)

@@ -72,6 +72,7 @@ class TaskFacts:
         episode_seed: What an episode is reset with: the campaign's seed, so that all episodes begin
             the same way (the papers'), or a seed of its own for each genome.
         policy: Kind of policy where a config names none.
+        sketch: A name per number that a frame of the task is drawn from; none where it draws none.
     """
 
     name: str
@@ -87,6 +88,7 @@ class TaskFacts:
     source: str
     episode_seed: EpisodeSeed = "same"
     policy: str = "mlp"
+    sketch: tuple[str, ...] = ()
 
     @property
     def low(self) -> Array:

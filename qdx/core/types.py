@@ -8,7 +8,7 @@ neighbours. Every batch is a frozen dataclass of arrays that share their first a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeVar
 
@@ -146,6 +146,7 @@ class Record:
         searcher: What the searcher reports of itself.
         failures: Id and reason of the first failed rows of this generation.
         space: Version of the behaviour space at the end of the generation.
+        lesson: What a training came to that ended it; empty, and not written, where none did.
     """
 
     generation: int
@@ -155,6 +156,7 @@ class Record:
     searcher: Json
     failures: list[Json]
     space: int
+    lesson: Json = field(default_factory=dict)
 
 
 class State(NamedTuple):
@@ -167,6 +169,11 @@ class State(NamedTuple):
 
     arrays: dict[str, Array]
     json: Json
+
+
+def seen(genomes: Genomes, outcomes: Outcomes) -> dict[str, Shaped[Array, "B ..."]]:
+    """What a descriptor may look at: the observations, and the genome as `genes` and `id`."""
+    return {**outcomes.observations, "genes": genomes.genes, "id": genomes.ids}
 
 
 Batch = TypeVar("Batch", Genomes, Outcomes, Described, Evaluations, Verdict)

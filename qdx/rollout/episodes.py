@@ -13,7 +13,7 @@ from qdx.core.protocols import Observer
 from qdx.core.rng import draw
 from qdx.core.task_facts import TaskFacts
 from qdx.core.types import Genomes, Outcomes
-from qdx.policies.mlp import Mlp
+from qdx.policies.policy import Policy
 
 SEEDS = 1 << 31  # seeds are 0 to SEEDS - 1: what a kernel's int32 and every simulator can hold
 INVALID = "genes are not finite"
@@ -51,7 +51,7 @@ def episode_seeds(facts: TaskFacts, seed: int, genomes: Genomes) -> Int64[Array,
     return np.array(drawn, np.int64)
 
 
-def not_finite(genomes: Genomes, policy: Mlp, facts: TaskFacts) -> Bool[Array, " B"]:
+def not_finite(genomes: Genomes, policy: Policy, facts: TaskFacts) -> Bool[Array, " B"]:
     """Which genomes cannot be evaluated.
 
     Raises:

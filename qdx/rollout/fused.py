@@ -10,7 +10,7 @@ import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import Any, Literal, NamedTuple, final
 
 import numpy as np
 import warp as wp
@@ -24,6 +24,8 @@ from qdx.policies.policy import Policy, Program
 from qdx.rollout.device import check_device
 from qdx.rollout.episodes import INVALID, Ends, episode_seeds, not_finite, outcomes
 from qdx.tasks.fused import FusedTask
+
+Sampled = Literal["measures", "sketch"]
 
 _OPENING = threading.Lock()  # kernels and tables are built once per process, by whoever comes first
 
@@ -92,12 +94,13 @@ def _prepare(
     rollout: FusedRollout, genes: Float32[Array, "B G"], seeds: Int64[Array, " B"]
 ) -> tuple[Callable[[int, int], None], Callable[[], Ends]]:
     """Arrays on the rollout's device; what runs rows `first` to `last`, and what reads the ends."""
-    program = open_program(rollout.task, rollout.policy, rollout.device)
+    sampled = samples_of(rollout.observer)
+    program = open_program(rollout.task, rollout.policy, rollout.device, sampled)
     steps = rollout.observer.steps(program.horizon).astype(np.int32)
     n, n_measures, device = len(genes), program.n_measures, rollout.device
     results = EpisodeResults()
     results.sample_at = on_device(steps, wp.int32, device)
-    results.samples = wp.empty((n, len(steps), n_measures), dtype=wp.float32, device=device)
+    results.samples = wp.empty((n, len(steps), program.n_sampled), dtype=wp.float32, device=device)
     results.truth = wp.empty((n, n_measures), dtype=wp.float32, device=device)
     results.fitness = wp.empty(n, dtype=wp.float32, device=device)
     results.area = wp.empty(n, dtype=wp.int32, device=device)
@@ -138,14 +141,29 @@ class FusedProgram(NamedTuple):
     load: Any
     horizon: int
     n_measures: int
+    n_sampled: int
     rows_per_thread: int
     device: str
 
 
-def open_program(task: FusedTask, policy: Policy, device: str) -> FusedProgram:
+def samples_of(observer: Observer) -> Sampled:
+    """What an observer is given samples of."""
+    sampled: Sampled = getattr(observer, "samples_of", "measures")
+    return sampled
+
+
+def open_program(
+    task: FusedTask, policy: Policy, device: str, sampled: Sampled = "measures"
+) -> FusedProgram:
     """The kernel of a task and a policy on a device, built once per process."""
     with _OPENING:
-        return _build(task, policy, device)
+        return _build(task, policy, device, sampled)
+
+
+def open_world(task: FusedTask, device: str) -> Any:
+    """The world of a task on a device, built once per process."""
+    with _OPENING:
+        return _world(task, device)
 
 
 class EpisodeParts(NamedTuple):
@@ -158,19 +176,26 @@ class EpisodeParts(NamedTuple):
 
 
 @functools.cache
-def _build(task: FusedTask, policy: Policy, device: str) -> FusedProgram:
+def _world(task: FusedTask, device: str) -> Any:
+    check_device(device)
+    return task.world(device)
+
+
+@functools.cache
+def _build(task: FusedTask, policy: Policy, device: str, sampled: Sampled) -> FusedProgram:
     check_device(device)
     body = policy.program(device)
-    parts = _episode_parts(task, body)
+    parts = _episode_parts(task, body, sampled)
     kernel = _paired(parts) if device == "cpu" else _single(parts)
     rows_per_thread = 2 if device == "cpu" else 1
     wp.load_module(kernel.module, device=device)  # here, under the lock; not in a race of threads
     return FusedProgram(
         kernel,
-        task.world(device),
+        _world(task, device),
         body.load,
         task.facts.horizon,
         len(task.facts.measures),
+        len(task.facts.measures if sampled == "measures" else task.facts.sketch),
         rows_per_thread,
         device,
     )
@@ -223,12 +248,14 @@ def _paired(parts: EpisodeParts) -> Any:
     return episodes
 
 
-def _episode_parts(task: FusedTask, body: Program) -> EpisodeParts:
+def _episode_parts(task: FusedTask, body: Program, sampled: Sampled) -> EpisodeParts:
     """An episode as Warp functions, for one task."""
     World, State, Results = task.World, task.State, EpisodeResults
     reset, observe, step = task.reset, task.observe, task.step
     measure, finish = task.measure, task.finish
+    look = task.measure if sampled == "measures" else task.sketch
     horizon, n_measures = task.facts.horizon, len(task.facts.measures)
+    n_sampled = n_measures if sampled == "measures" else len(task.facts.sketch)
     Action = wp.types.vector(len(task.facts.action), wp.float32)
 
     @wp.struct
@@ -250,8 +277,8 @@ def _episode_parts(task: FusedTask, body: Program) -> EpisodeParts:
         if episode.slot == results.sample_at.shape[0]:
             return episode
         if results.sample_at[episode.slot] == episode.t:
-            point = measure(world, episode.state)
-            for m in range(n_measures):
+            point = look(world, episode.state)
+            for m in range(n_sampled):
                 results.samples[row, episode.slot, m] = point[m]
             episode.slot = episode.slot + 1
         return episode
@@ -269,9 +296,11 @@ def _episode_parts(task: FusedTask, body: Program) -> EpisodeParts:
         last = measure(world, episode.state)
         for m in range(n_measures):
             results.truth[row, m] = last[m]
-        for slot in range(episode.slot, results.sample_at.shape[0]):
-            for m in range(n_measures):
-                results.samples[row, slot, m] = last[m]
+        if episode.slot < results.sample_at.shape[0]:
+            view = look(world, episode.state)
+            for slot in range(episode.slot, results.sample_at.shape[0]):
+                for m in range(n_sampled):
+                    results.samples[row, slot, m] = view[m]
         reward = finish(world, episode.state)
         results.fitness[row] = reward.fitness
         results.area[row] = reward.area

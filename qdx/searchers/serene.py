@@ -105,7 +105,7 @@ class Serene:
         return None
 
     def redescribe(self, describe: Describe) -> None:
-        self._exploit.forget_reference()
+        self._exploit.redescribe()
 
     def report(self) -> Json:
         return self._exploit.report()

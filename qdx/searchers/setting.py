@@ -26,6 +26,7 @@ class Setting:
         archives: Read views by name.
         first_id: Ids are given out from here on (an island's are its own).
         budget: Evaluations of the whole campaign.
+        has_surprise: Whether the descriptor says how surprising an individual is.
     """
 
     seed: int
@@ -34,6 +35,7 @@ class Setting:
     archives: Mapping[str, ArchiveView]
     first_id: int = 0
     budget: int = 1
+    has_surprise: bool = True
 
 
 def newborn(

@@ -31,6 +31,7 @@ from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks import raster
 from qdx.tasks.fastsim import (
     BEAM_RANGE,
+    RADIUS,
     Arena,
     Robot,
     build_arena,
@@ -40,6 +41,7 @@ from qdx.tasks.fastsim import (
     pixel_of,
 )
 from qdx.tasks.fused import Reward
+from qdx.tasks.pictures import GREEN, arena_picture, is_in_disc
 
 SIZE = 200  # pixels
 WORLD = 600.0  # world units
@@ -64,6 +66,7 @@ N_BALLS = len(BALLS)
 ALL_BALLS = (1 << N_BALLS) - 1  # bit mask
 REACH = 10.0  # world units, of the hand and of home
 SPEED = 2.0  # world units per step at an action of 1
+NOWHERE = -1.0e4  # world units: where a ball that does not lie on the ground is sketched
 TAN_5 = float(np.float32(np.tan(np.deg2rad(5.0))))  # fields of 50 degrees about ±20 degrees
 
 FACTS = TaskFacts(
@@ -81,10 +84,12 @@ FACTS = TaskFacts(
     goals=(Goal("home", (HOME[0] / WORLD, HOME[1] / WORLD), REACH / WORLD),),
     hidden=(5, 2),
     source="SERENE and STAX code, CollectBall",
+    sketch=("x", "y", *(f"ball {i} {axis}" for i in range(N_BALLS) for axis in "xy")),
 )
 
 Sight = wp.types.vector(10, wp.float32)
 Places = wp.types.matrix((N_BALLS, 2), wp.float32)
+Sketch = wp.types.vector(2 + 2 * N_BALLS, wp.float32)
 
 
 @wp.struct
@@ -283,6 +288,30 @@ def finish(world: Field, state: FieldState) -> Reward:
     return reward
 
 
+@wp.func
+def sketch(world: Field, state: FieldState) -> Sketch:
+    """The robot and the balls that lie on the ground, world units."""
+    kept = Sketch(wp.float32(NOWHERE))
+    kept[0] = state.robot.x
+    kept[1] = state.robot.y
+    for i in range(N_BALLS):
+        if (state.lying >> i) & 1 == 1:
+            kept[2 + 2 * i] = state.balls[i, 0]
+            kept[3 + 2 * i] = state.balls[i, 1]
+    return kept
+
+
+@wp.func
+def draw(world: Field, kept: Sketch, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """White walls, blue robot, green balls of its size; a ball in the hand does not show."""
+    colour = arena_picture(world.arena, wp.vec2(kept[0], kept[1]), x, y)
+    here = wp.vec2(WORLD * x - 1.5, WORLD * y - 1.5)  # half a pixel of the bitmap
+    for i in range(N_BALLS):
+        if is_in_disc(here, wp.vec2(kept[2 + 2 * i], kept[3 + 2 * i]), RADIUS):
+            colour = GREEN
+    return colour
+
+
 @wp.kernel(enable_backward=False)
 def tabulate_sight(
     clear: wp.array2d(dtype=wp.int32),
@@ -318,6 +347,8 @@ class CollectBall:
     step = staticmethod(step)
     measure = staticmethod(measure)
     finish = staticmethod(finish)
+    sketch = staticmethod(sketch)
+    draw = staticmethod(draw)
 
     @property
     def facts(self) -> TaskFacts:

@@ -16,9 +16,21 @@ import warp as wp
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks import table_room
 from qdx.tasks.fused import Reward
+from qdx.tasks.pictures import BLACK, BLUE, GREY
 from qdx.tasks.table_bodies import Table
 from qdx.tasks.table_impact import solve_impacts
-from qdx.tasks.table_room import Sight, ball_place, has_left, look, set_up, starts_of
+from qdx.tasks.table_room import (
+    Sight,
+    Sketch,
+    ball_place,
+    has_left,
+    is_in_arm,
+    is_in_ball,
+    look,
+    set_up,
+    sketch_of,
+    starts_of,
+)
 from qdx.tasks.table_scene import Scene, Settings
 from qdx.tasks.table_step import solve_step
 
@@ -48,6 +60,7 @@ FACTS = TaskFacts(
     ),
     hidden=(5, 3),
     source="Paolo et al. 2021",
+    sketch=table_room.SKETCH,
 )
 
 
@@ -119,6 +132,20 @@ def finish(world: Goals, state: CurlingState) -> Reward:
     return reward
 
 
+@wp.func
+def sketch(world: Goals, state: CurlingState) -> Sketch:
+    """Ball and links."""
+    return sketch_of(state.table)
+
+
+@wp.func
+def draw(world: Goals, kept: Sketch, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """A blue ball and a grey arm on black."""
+    if is_in_ball(world.scene, kept, x, y):
+        return BLUE
+    return wp.where(is_in_arm(kept, x, y), GREY, BLACK)
+
+
 @dataclass(frozen=True)
 class Curling:
     """The task; it has no parameters."""
@@ -130,6 +157,8 @@ class Curling:
     step = staticmethod(step)
     measure = staticmethod(measure)
     finish = staticmethod(finish)
+    sketch = staticmethod(sketch)
+    draw = staticmethod(draw)
 
     @property
     def facts(self) -> TaskFacts:

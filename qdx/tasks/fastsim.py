@@ -35,6 +35,7 @@ PI = float(np.float32(np.pi))
 TWO_PI = wp.constant(wp.float64(2.0 * np.pi))
 PER_PIXEL = float(np.float32(200.0 / 600.0))
 PIXEL = 3.0  # world units
+RADIUS = 10.0  # world units, of the robot
 HALF_SQRT2 = float(np.float32(np.sqrt(0.5)))
 
 

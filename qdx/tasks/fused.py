@@ -12,6 +12,14 @@ A whole episode runs in one thread of one kernel (`rollout/fused.py` composes it
 `reset, observe, step, measure, finish` are `wp.func`s; `world` is a `wp.struct` of constants and
 tables that lives on the device. The state struct has an int field `done`; an episode ends early
 when `step` sets it.
+
+A task that can be looked at has two functions more, and names what is kept in `facts.sketch`:
+
+    sketch(world, state)       → the few numbers a frame is drawn from, a float vector
+    draw(world, sketch, x, y)  → the colour at a point of the frame (`tasks/pictures.py`)
+
+Frames are drawn when they are looked at, and again when a behaviour space moves: what an episode
+leaves behind is its sketches, some dozens of bytes a frame instead of twelve thousand.
 """
 
 from __future__ import annotations

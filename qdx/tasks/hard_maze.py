@@ -20,6 +20,7 @@ from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks import raster
 from qdx.tasks.fastsim import Arena, Robot, build_arena, cos_sin, drive, lasers
 from qdx.tasks.fused import Reward
+from qdx.tasks.pictures import arena_picture
 
 SIZE = 200  # pixels
 WORLD = 600.0  # world units
@@ -53,6 +54,7 @@ FACTS = TaskFacts(
     ),
     hidden=(5, 2),
     source="Lehman & Stanley 2011; Paolo et al. 2021",
+    sketch=("x", "y"),
 )
 
 Sight = wp.types.vector(5, wp.float32)
@@ -126,6 +128,12 @@ def finish(world: Maze, state: MazeState) -> Reward:
     return reward
 
 
+@wp.func
+def draw(world: Maze, sketch: wp.vec2, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """White walls and a blue robot on black."""
+    return arena_picture(world.arena, WORLD * sketch, x, y)
+
+
 def walls() -> Array:
     """The bitmap: a border and seven slabs, (200, 200) bool, row = y."""
     bitmap = np.ones((SIZE, SIZE), bool)
@@ -146,6 +154,8 @@ class HardMaze:
     step = staticmethod(step)
     measure = staticmethod(measure)
     finish = staticmethod(finish)
+    sketch = measure
+    draw = staticmethod(draw)
 
     @property
     def facts(self) -> TaskFacts:

@@ -13,6 +13,7 @@ import warp as wp
 
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks.fused import Reward
+from qdx.tasks.pictures import BLACK, WHITE, is_in_disc
 
 BOXES = (  # x low, x high, y low, y high
     (0.75, 0.80, 0.75, 0.80),
@@ -20,6 +21,8 @@ BOXES = (  # x low, x high, y low, y high
     (0.0, 0.05, -0.75, -0.70),
     (-0.75, -0.70, -0.05, 0.0),
 )
+
+DOT = 0.08  # radius of the point in pictures, 2.5 of 64 pixels
 
 FACTS = TaskFacts(
     name="point",
@@ -36,6 +39,7 @@ FACTS = TaskFacts(
     ),
     hidden=(5, 2),
     source="SERENE and STAX code, Walker2D",
+    sketch=("x", "y"),
 )
 
 
@@ -108,6 +112,13 @@ def finish(world: Square, state: PointState) -> Reward:
     return reward
 
 
+@wp.func
+def draw(world: Square, sketch: wp.vec2, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """A white dot on black; y grows upwards."""
+    here = wp.vec2(2.0 * x - 1.0, 1.0 - 2.0 * y)
+    return wp.where(is_in_disc(here, sketch, DOT), WHITE, BLACK)
+
+
 @dataclass(frozen=True)
 class Point:
     """The task; it has no parameters."""
@@ -119,6 +130,8 @@ class Point:
     step = staticmethod(step)
     measure = staticmethod(measure)
     finish = staticmethod(finish)
+    sketch = measure
+    draw = staticmethod(draw)
 
     @property
     def facts(self) -> TaskFacts:

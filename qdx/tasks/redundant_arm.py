@@ -30,6 +30,7 @@ from numpy import ndarray as Array
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks.fastsim import cos_sin
 from qdx.tasks.fused import Reward
+from qdx.tasks.pictures import BLACK, WHITE, is_in_disc, is_near_segment
 
 N = 20  # segments
 LENGTH = 0.05  # of a segment, in sides of the square
@@ -47,12 +48,14 @@ GOAL_RADIUS = 0.05
 PER_PI = float(np.float32(1.0 / np.pi))
 START = np.linspace(4 * np.pi / N, np.pi / N, N)  # rad, from segment to segment
 RASTER = 100  # pixels of the scenery per side: walls are two wide
+HALF_ARM = 0.012  # half the width of the arm in pictures, 0.8 of 64 pixels
 
 LANES = 24  # the 21 joints, padded to whole vector registers
 Angles = wp.types.vector(N, wp.float32)
 Lanes = wp.types.vector(LANES, wp.float32)
 Ring = wp.types.vector(2 * LANES, wp.float32)
 Goals = wp.types.matrix((len(GOALS), 2), wp.float32)
+Sketch = wp.types.vector(2 * N, wp.float32)
 
 FACTS = TaskFacts(
     name="redundant_arm",
@@ -69,6 +72,7 @@ FACTS = TaskFacts(
     ),
     hidden=(5, 2),
     source="Paolo et al. 2021",
+    sketch=tuple(f"joint {i} {axis}" for i in range(1, N + 1) for axis in "xy"),
 )
 
 
@@ -220,6 +224,33 @@ def finish(world: Room, state: ArmState) -> Reward:
     return reward
 
 
+@wp.func
+def sketch(world: Room, state: ArmState) -> Sketch:
+    """The joints, relative to the base, which is the first of them and left out."""
+    at = joints(state.angles)
+    kept = Sketch()
+    for i in range(N):
+        kept[2 * i] = at.x[i + 1]
+        kept[2 * i + 1] = at.y[i + 1]
+    return kept
+
+
+@wp.func
+def draw(world: Room, kept: Sketch, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """The arm and the four walls, white on black; y grows upwards."""
+    here = wp.vec2(x - BASE, 1.0 - BASE - y)
+    across = wp.min(wp.abs(here[0]), wp.abs(here[1]))
+    along = wp.max(wp.abs(here[0]), wp.abs(here[1]))
+    is_white = across < WALL_HALF_WIDTH and along > WALL_FROM
+    joint = wp.vec2()
+    for i in range(N):
+        following = wp.vec2(kept[2 * i], kept[2 * i + 1])
+        if is_in_disc(here, joint, LENGTH + HALF_ARM):  # others cannot be near
+            is_white = is_white or is_near_segment(here, joint, following, HALF_ARM)
+        joint = following
+    return wp.where(is_white, WHITE, BLACK)
+
+
 def start_tip() -> Array:
     """End effector of the start posture relative to the base, (2,)."""
     bend = np.cumsum(START)
@@ -251,6 +282,8 @@ class RedundantArm:
     step = staticmethod(step)
     measure = staticmethod(measure)
     finish = staticmethod(finish)
+    sketch = staticmethod(sketch)
+    draw = staticmethod(draw)
 
     @property
     def facts(self) -> TaskFacts:

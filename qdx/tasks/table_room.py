@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import warp as wp
 
-from qdx.tasks.table_bodies import Table
+from qdx.tasks.pictures import is_in_box, is_in_disc
+from qdx.tasks.table_bodies import HALF_LENGTH, HALF_WIDTH, Table
 from qdx.tasks.table_moments import Starts, start_of
+from qdx.tasks.table_scene import Scene
 
 START = (-0.5, 0.2)  # m, table frame; of the ball
 HALF_TABLE = 1.5  # m
@@ -27,7 +29,14 @@ MEASURES = ("ball x", "ball y")
 BOUNDS = ((-HALF_RANGE, HALF_RANGE), (-HALF_RANGE, HALF_RANGE))
 BINS = (50, 50)
 
+SKETCH = tuple(
+    f"{body} {number}"
+    for body, numbers in {"ball": "xy", "link 0": "xya", "link 1": "xya"}.items()
+    for number in numbers
+)
+
 Sight = wp.types.vector(6, wp.float32)
+Sketch = wp.types.vector(8, wp.float32)
 
 
 @wp.func
@@ -76,3 +85,39 @@ def look(t: Table) -> Sight:
         t.link_0.w,
         t.link_1.w - t.link_0.w,
     )
+
+
+@wp.func
+def sketch_of(t: Table) -> Sketch:
+    """What frames are drawn from: centres (m, world frame) of the bodies, angles of the links."""
+    return Sketch(
+        t.ball.c[0],
+        t.ball.c[1],
+        t.link_0.c[0],
+        t.link_0.c[1],
+        t.link_0.a,
+        t.link_1.c[0],
+        t.link_1.c[1],
+        t.link_1.a,
+    )
+
+
+@wp.func
+def on_table(x: wp.float32, y: wp.float32) -> wp.vec2:
+    """A point of a frame in the world frame; y grows upwards."""
+    return wp.vec2(2.0 * HALF_TABLE * x, 2.0 * HALF_TABLE * (1.0 - y))
+
+
+@wp.func
+def is_in_ball(scene: Scene, kept: Sketch, x: wp.float32, y: wp.float32) -> wp.bool:
+    """Whether a point of a frame shows the ball."""
+    return is_in_disc(on_table(x, y), wp.vec2(kept[0], kept[1]), scene.radius)
+
+
+@wp.func
+def is_in_arm(kept: Sketch, x: wp.float32, y: wp.float32) -> wp.bool:
+    """Whether a point of a frame shows the arm."""
+    here = on_table(x, y)
+    half = wp.vec2(HALF_WIDTH, HALF_LENGTH)
+    inner = is_in_box(here, wp.vec2(kept[2], kept[3]), kept[4], half)
+    return inner or is_in_box(here, wp.vec2(kept[5], kept[6]), kept[7], half)

@@ -273,9 +273,13 @@ def test_what_changed_is_named_by_its_path() -> None:
     assert changed(old.resolved(), new.resolved()) == ["searcher.sigma", "seed"]
 
 
+SURPRISED = ("taxons", "surprise_search")  # they select for the surprise of a learned space
+
+
 @pytest.mark.parametrize("searcher", SEARCHERS)
 def test_every_searcher_is_built_with_its_archives(searcher: str) -> None:
-    config = check({**SMALL, "searcher": searcher})
+    learned = {"observer": "frames", "descriptor": "autoencoder"}
+    config = check({**SMALL, "searcher": searcher, **(learned if searcher in SURPRISED else {})})
     parts = build(config)
     parts.executor.close()
     assert parts.archives.keys() == config.searcher.parameters.archives.keys()

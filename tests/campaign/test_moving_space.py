@@ -24,6 +24,7 @@ class Shrinking:
     def learn(self, observations):
         self.version += 1
         self.scale *= np.float32(0.9 + 0.1 * np.abs(observations["final"]).mean())
+        return {"scale": float(self.scale)}
 
     def state(self):
         return State({"scale": np.array([self.scale])}, {"version": self.version})

@@ -36,6 +36,14 @@ class DescriptorConformance:
         assert described.descriptors.shape == (12, descriptor.dimension())
         assert described.descriptors.dtype == np.float32
 
+    def test_has_bounds_for_each_number(
+        self, descriptor: Any, observations: Any, failed: Any
+    ) -> None:
+        low, high = np.array(descriptor.bounds(), np.float32).T
+        assert len(low) == descriptor.dimension()
+        points = descriptor.describe(observations, failed).descriptors[~failed]
+        assert ((points >= low) & (points <= high)).all()
+
     def test_exactly_failed_rows_have_none(
         self, descriptor: Any, observations: Any, failed: Any
     ) -> None:

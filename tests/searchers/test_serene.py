@@ -147,3 +147,18 @@ def test_emitters_account_for_every_evaluation_they_spend() -> None:
     batches = made.run(80)
     by_emitters = sum(len(b) for b in batches if b.genomes.purpose[0] != Purpose.SEARCH)
     assert sum(made.searcher.report()["spent"].values()) == by_emitters > 0
+
+
+def test_a_moved_space_measures_the_novelty_of_emitters_anew() -> None:
+    made = serene(emitter="novelty", chunk=300)
+    made.run(60)
+    exploit = made.searcher._exploit
+    before = {e.ancestor: e.novelty.copy() for e in exploit._emitters}
+    assert any(np.isfinite(n).any() for n in before.values())
+    made.move()
+    for e in exploit._emitters:
+        there = exploit._novelty_in_reference(e.population)
+        known = np.isfinite(before[e.ancestor])
+        np.testing.assert_array_equal(np.isfinite(e.novelty), known)
+        np.testing.assert_array_equal(e.novelty[known], there[known])
+        assert not known.any() or (e.novelty[known] != before[e.ancestor][known]).any()
