@@ -38,6 +38,7 @@ from qdx.report.spreads import (
 )
 
 MOMENTS: Final = 50  # STAX code
+FAR: Final = 2.0  # a ceiling beyond so many times the highest curve is not drawn
 PANEL: Final = (2.6, 1.9)  # inches
 GAP: Final = 0.5
 RIGHT: Final = 0.22
@@ -146,9 +147,11 @@ def _draw_task(axes: Any, some: Sequence[TimeCoverage], styles: Any) -> None:
     for m in some:
         spread = spread_of(m.moments, m.coverage[:, :, None])
         draw_spread(axes, spread, 0, style=styles[m.group.label], is_stepped=False)
-    ceiling_line(axes, group.ceiling)
     top = max(float(m.coverage.max()) for m in some)
-    percent_axis(axes, 1.15 * max(group.ceiling or 0, top) or 1)
+    if group.ceiling and group.ceiling <= FAR * top:
+        ceiling_line(axes, group.ceiling)
+        top = max(top, group.ceiling)
+    percent_axis(axes, 1.15 * top or 1)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:.4g} %"))

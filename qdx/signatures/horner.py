@@ -113,11 +113,13 @@ class _Step:
         self.last_chain = after[-1][1].flatten(0, 1)[:, None]
 
 
-def rows_of_chunk(channels: int, depth: int, device: torch.device) -> int:
-    """How many paths are worked on at a time."""
+def rows_of_chunk(n: int, channels: int, depth: int, device: torch.device) -> int:
+    """How many of n paths are worked on at a time: equal chunks, none too large."""
     on_cpu = device.type == "cpu"
-    rows = (CACHED if on_cpu else RESIDENT) // int(channels**depth) // LANES * LANES
-    return max(LANES, min(rows, MOST_ROWS) if on_cpu else rows)
+    most = max(LANES, (CACHED if on_cpu else RESIDENT) // int(channels**depth))
+    most = min(most, MOST_ROWS) if on_cpu else most
+    n_chunks = max(1, -(-n // most))
+    return padded(-(-n // n_chunks))
 
 
 def padded(rows: int) -> int:

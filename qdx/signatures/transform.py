@@ -135,7 +135,7 @@ def _torch(ready: Float64[Tensor, "B T C"], depth: int, log: bool) -> Float64[Te
     places = basis.lyndon_places(channels, depth) if log else None
     size = basis.dimension(channels, depth) if places is None else len(places)
     found = torch.empty((n, size), dtype=torch.float64, device=ready.device)
-    rows = min(horner.rows_of_chunk(channels, depth, ready.device), horner.padded(n))
+    rows = horner.rows_of_chunk(n, channels, depth, ready.device)
     with torch.inference_mode():
         for start in range(0, n, rows):
             some = ready[start : start + rows]
