@@ -2,9 +2,9 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
-from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -25,7 +25,7 @@ from qdx.rollout.episodes import episode_seeds
 from qdx.tasks.gymnasium_view import view_of
 from tests.conformance.making import equal
 
-ROOT = Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[2]
 HOPPER = {
     "kind": "gymnasium:Hopper-v5",
     "descriptor": ["x_position", "z_distance_from_origin"],
