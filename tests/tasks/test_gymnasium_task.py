@@ -1,6 +1,9 @@
 """Gymnasium tasks: what a plain loop over the environment gives; what does not fit is said."""
 
 import json
+import os
+import pathlib
+import subprocess
 import sys
 
 import gymnasium
@@ -22,6 +25,7 @@ from qdx.rollout.episodes import episode_seeds
 from qdx.tasks.gymnasium_view import view_of
 from tests.conformance.making import equal
 
+ROOT = pathlib.Path(__file__).parents[2]
 HOPPER = {
     "kind": "gymnasium:Hopper-v5",
     "descriptor": ["x_position", "z_distance_from_origin"],
@@ -405,6 +409,36 @@ def test_a_module_prefix_is_never_imported(tmp_path, monkeypatch):
     assert "trap_for_configs" not in sys.modules
 
 
+PACKAGE = """
+import gymnasium
+from gymnasium.envs.classic_control.cartpole import CartPoleEnv
+
+def register_envs():
+    gymnasium.register("Borrowed-v3", CartPoleEnv, max_episode_steps=9)
+"""
+
+
+@pytest.mark.slow
+def test_an_installed_package_may_bring_environments(tmp_path):
+    (tmp_path / "borrowing.py").write_text(PACKAGE)
+    told = tmp_path / "borrowing-1.0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: borrowing\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text("[gymnasium.envs]\n__root__ = borrowing:register_envs\n")
+    code = (
+        "import numpy, qdx; t = 'gymnasium:Borrowed-v3';"
+        "print(qdx.evaluate(t, numpy.zeros((1, qdx.n_genes(t)), 'float32')).length)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[9]"
+
+
 def test_the_package_that_brings_an_environment_is_recorded(scripted):
     assert build_task(config("gymnasium:CartPole-v1")).libraries[:2] == ("gymnasium", "mujoco")
     kind = scripted(limit=5)
@@ -422,7 +456,8 @@ def test_the_package_that_brings_an_environment_is_recorded(scripted):
     ids=["per genome", "same"],
 )
 def test_a_stored_individual_plays_again_to_the_same_bits(section, tmp_path):
-    raw = {"budget": 100, "searcher": "novelty_search", "task": section, "seed": 2}
+    searcher = {"kind": "novelty_search", "population": 20}
+    raw = {"budget": 60, "searcher": searcher, "task": section, "seed": 2}
     run = qdx.run(raw, tmp_path / "run")
     replays = [run.replay(int(id_)) for id_ in run.elites["id"][:3]]
     assert {r.match for r in replays} == {"same bits"}
