@@ -162,15 +162,20 @@ def check(raw: Json, name: str = "") -> Config:
     top = {k: v for k, v in raw.items() if k in {f.name for f in fields(CampaignSection)}}
     campaign = _read(CampaignSection, top, "", problems)
     checkpoint = _read(CheckpointSection, raw.get("checkpoint") or {}, "checkpoint", problems)
-    parts = {s: _section(s, s, raw.get(s, DEFAULTS.get(s)), problems) for s in SECTIONS}
-    archives = _archives(raw.get("archives") or {}, parts["searcher"], problems)
+    searcher = _section("searcher", "searcher", raw.get("searcher"), problems)
+    own = getattr(searcher.parameters, "defaults", {}) if searcher else {}
+    raw = raw | {s: _with_kind(raw.get(s), kind) for s, kind in own.items()}
+    others = [s for s in SECTIONS if s != "searcher"]
+    parts = {s: _section(s, s, raw.get(s, DEFAULTS.get(s)), problems) for s in others}
+    archives = _archives(raw.get("archives") or {}, searcher, problems)
     if problems:
         raise ConfigError("\n".join(problems))
     assert campaign is not None  # for the type checker: no problems, so it was read
     if not campaign.name:
-        default = name or f"{parts['task'].kind}-{parts['searcher'].kind}"
+        default = name or f"{parts['task'].kind}-{searcher.kind}"
         campaign = CampaignSection(**{**asdict(campaign), "name": default})
-    return Config(campaign=campaign, checkpoint=checkpoint, archives=archives, **parts)
+    parts |= {"searcher": searcher, "archives": archives}
+    return Config(campaign=campaign, checkpoint=checkpoint, **parts)
 
 
 def changed(old: Any, new: Any, path: str = "") -> list[str]:
@@ -243,12 +248,9 @@ def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
         problems.append(f"{where}: unknown key.{did_you_mean(key, known)}")
     if any(not isinstance(k, str) for k in values):
         return None
-    switches = {f.name for f in fields(schema) if f.type in (bool, "bool")}
-    odd = [
-        k
-        for k, v in values.items()
-        if (isinstance(v, bool) and k not in switches) or not _is_finite(v)
-    ]
+    switches = [f.name for f in fields(schema) if f.type in (bool, "bool")]
+    odd = [k for k, v in values.items() if not (isinstance(v, bool) or _is_finite(v))]
+    odd += [k for k, v in values.items() if isinstance(v, bool) and k not in switches]
     for key in odd:
         where = f"{path}.{key}" if path else str(key)
         problems.append(f"{where}: expected a finite number or a name, got {values[key]!r}.")
