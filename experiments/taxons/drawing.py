@@ -110,7 +110,7 @@ def picture(studies: dict[str, dict[str, Rows]]) -> object:
                 x, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.15, linewidth=0
             )
             axes.plot(x, curves.mean(axis=0), color=colour, linewidth=1.3)
-        evaluations_axis(axes, float(rows[0]["evaluations"]))
+        evaluations_axis(axes, float(max(r["evaluations"] for rows in by.values() for r in rows)))
         ends = [float(np.mean([r["curve"][-1] for r in rows])) for rows in by.values()]
         end_labels(axes, ends, list(by), colours=[COLOURS[s] for s in by])
         axes.title.set(color=INK, size=SMALL + 1)

@@ -16,7 +16,17 @@ from matplotlib.figure import Figure
 from qdx.assembly.parts import build_descriptor, build_task
 from qdx.assembly.stored import StoredRun
 from qdx.campaign.campaign import Campaign
-from qdx.report.canvas import GROUPS, NORMAL, SMALL, dress, evaluations_axis, figure, place, save
+from qdx.report.canvas import (
+    GROUPS,
+    NORMAL,
+    SMALL,
+    dress,
+    end_labels,
+    evaluations_axis,
+    figure,
+    place,
+    save,
+)
 from qdx.rollout.drawing import Drawing
 
 HERE = Path(__file__).parent
@@ -91,7 +101,8 @@ def maps(run: StoredRun) -> Figure:
         centred = points.astype(np.float64) - points.mean(axis=0)
         _, _, directions = np.linalg.svd(centred, full_matrices=False)
         x, y = (centred @ directions[:2].T).T
-        dots = axes.scatter(x, y, c=truth, s=5, cmap="viridis", linewidths=0)
+        low, high = np.quantile(truth, (0.03, 0.97))  # a few outliers would take all the colour
+        dots = axes.scatter(x, y, c=truth, s=5, cmap="viridis", linewidths=0, vmin=low, vmax=high)
         dress(axes, title)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -108,31 +119,33 @@ def drift(run: StoredRun) -> Figure:
     x = [line["evaluations"] for line in lines]
     panels = {
         "validation error per frame": {"validation_loss": ""},
-        "drift at each training": {
+        "the space before and after": {
             "drift": "displacement",
-            "distance_correlation": "old / new distances",
+            "distance_correlation": "correlation\nof distances",
         },
-        "latent / true distances": {"truth_correlation": ""},
+        "correlation with true distances": {"truth_correlation": ""},
     }
-    width, gap, left = 1.75, 0.5, 0.5
-    made = figure(left + len(panels) * (width + gap), 2.0)
+    width, left = 1.75, 0.5
+    gaps = (0.55, 1.15, 0.2)  # the second panel's curves are named beside it
+    made = figure(left + len(panels) * width + sum(gaps), 2.0)
     for column, (title, curves) in enumerate(panels.items()):
-        axes = place(made, (left + column * (width + gap), 0.42, width, 1.25))
+        axes = place(made, (left + column * width + sum(gaps[:column]), 0.42, width, 1.25))
         dress(axes, title)
-        for colour, (name, label) in zip(GROUPS, curves.items(), strict=False):
-            axes.plot(
-                x,
-                [line["lesson"][name] for line in lines],
-                "o-",
-                markersize=3,
-                linewidth=1.2,
-                color=colour,
-                label=label,
-            )
+        values = {name: [line["lesson"][name] for line in lines] for name in curves}
+        for colour, ys in zip(GROUPS, values.values(), strict=False):
+            axes.plot(x, ys, "o-", markersize=3, linewidth=1.2, color=colour)
         evaluations_axis(axes, run.config.campaign.budget)
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        axes.set_ylim(
+            min(0, *(min(ys) for ys in values.values())),
+            1.15 * max(max(ys) for ys in values.values()),
+        )
         if any(curves.values()):
-            axes.legend(frameon=False, fontsize=SMALL)
+            end_labels(
+                axes,
+                [ys[-1] for ys in values.values()],
+                list(curves.values()),
+                colours=GROUPS[: len(curves)],
+            )
     return made
 
 
