@@ -166,15 +166,19 @@ def check(raw: Json, name: str = "") -> Config:
     top = {k: v for k, v in raw.items() if k in {f.name for f in fields(CampaignSection)}}
     campaign = _read(CampaignSection, top, "", problems)
     checkpoint = _read(CheckpointSection, raw.get("checkpoint") or {}, "checkpoint", problems)
-    parts = {"task": _section("task", "task", raw.get("task"), problems)}
-    given = {**DEFAULTS, **raw, "policy": _policy(raw.get("policy"), parts["task"])}
-    parts |= {s: _section(s, s, given.get(s), problems) for s in SECTIONS if s != "task"}
-    archives = _archives(raw.get("archives") or {}, parts["searcher"], problems)
+    searcher = _section("searcher", "searcher", raw.get("searcher"), problems)
+    own = getattr(searcher.parameters, "defaults", {}) if searcher else {}
+    task = _section("task", "task", raw.get("task"), problems)
+    given = {**DEFAULTS, **raw, "policy": _policy(raw.get("policy"), task)}
+    given |= {s: _with_kind(raw.get(s), kind) for s, kind in own.items()}
+    parts = {"task": task, "searcher": searcher}
+    parts |= {s: _section(s, s, given.get(s), problems) for s in SECTIONS if s not in parts}
+    archives = _archives(raw.get("archives") or {}, searcher, problems)
     if problems:
         raise ConfigError("\n".join(problems))
     assert campaign is not None  # for the type checker: no problems, so it was read
     if not campaign.name:
-        default = name or as_file_name(f"{parts['task'].kind}-{parts['searcher'].kind}")
+        default = name or as_file_name(f"{task.kind}-{searcher.kind}")
         campaign = CampaignSection(**{**asdict(campaign), "name": default})
     return Config(campaign=campaign, checkpoint=checkpoint, archives=archives, **parts)
 

@@ -21,8 +21,11 @@ from qdx.core.errors import ConfigError
 from qdx.core.records import Records
 from qdx.core.types import Evaluations, Json
 from qdx.metrics.coverage import cell_index, uniformity
+from qdx.metrics.spaces import correlation
 from qdx.metrics.tally import Tally
 from qdx.storage import Snapshot, read, read_config, read_timings
+
+TRUTH_SAMPLE = 300  # archived individuals whose distances are compared with the true ones
 
 
 @final
@@ -157,9 +160,12 @@ class StoredRun:
     def _archived(self) -> Json:
         """What is kept."""
         facts, ids = build_task(self.config).facts, self.archive_ids()
-        covered = 0
+        covered, resembles = 0, None
         if len(ids):
             truth = self.evaluations(ids).outcomes.truth
+            some = ids[np.unique(np.linspace(0, len(ids) - 1, TRUTH_SAMPLE).astype(int))]
+            e = self.evaluations(some)
+            resembles = correlation(e.described.descriptors, e.outcomes.truth)
             cells = cell_index(truth, facts.bounds, facts.bins)
             covered = len(np.unique(cells[cells >= 0]))
         last = self.snapshot.journal[-1] if self.snapshot.journal else {"archives": {}}
@@ -169,6 +175,7 @@ class StoredRun:
             "archives": last["archives"],
             "rewarding_size": len(self.archive_ids("rewarding")) if rewarding else 0,
             "coverage_archive": covered / int(np.prod(facts.bins)),
+            "truth_correlation": resembles,
         }
 
     def seconds_by_generation(self) -> dict[int, float]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from annotated_types import Ge
@@ -53,6 +53,8 @@ class TaxonsParameters(LessonParameters, NoveltySearchParameters):
 
     selection: Selection = "alternate"
     novelty_first: Annotated[int, Ge(0)] = 0
+
+    defaults: ClassVar[dict[str, str]] = {"observer": "frames", "descriptor": "autoencoder"}
 
 
 def check_surprise(selection: Selection, setting: Setting) -> None:

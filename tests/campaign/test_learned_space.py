@@ -175,6 +175,22 @@ def test_parts_that_do_not_fit_are_refused_before_anything_runs(tmp_path, keys, 
     assert not (tmp_path / "run").exists()
 
 
+def test_the_searcher_brings_its_observer_and_descriptor():
+    plain = load({"budget": 1, "task": "point", "searcher": "taxons"})
+    assert (plain.observer.kind, plain.descriptor.kind) == ("frames", "autoencoder")
+    given = load(
+        {
+            "budget": 1,
+            "task": "point",
+            "searcher": {"kind": "taxons", "selection": "novelty"},
+            "observer": {"samples": 3},
+            "descriptor": "genome",
+        }
+    )
+    assert given.observer.parameters.samples == 3
+    assert (given.observer.kind, given.descriptor.kind) == ("frames", "genome")
+
+
 def test_switches_are_read_as_switches():
     assert load(config(descriptor={"kind": "autoencoder", "train": False})).descriptor
     with pytest.raises(ConfigError, match=r"descriptor\.latent: expected a finite number"):
