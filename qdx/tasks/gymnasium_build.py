@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 from importlib.metadata import packages_distributions
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from qdx.core.errors import ConfigError
 from qdx.core.task_facts import Goal, TaskFacts
 from qdx.tasks.gymnasium_parameters import GymnasiumParameters
-from qdx.tasks.gymnasium_task import Episode, GymnasiumTask, make, told
+from qdx.tasks.gymnasium_registry import make, registered, told
+from qdx.tasks.gymnasium_task import Episode, GymnasiumTask
 from qdx.tasks.gymnasium_view import View, view_of
 
 SIMULATORS = ("gymnasium", "mujoco", "Box2D", "ale-py")  # distributions, where installed
@@ -32,16 +31,16 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
         ConfigError: No such environment, one that needs a missing package or whose spaces are not
             supported, or parameters that do not fit it.
     """
-    id_ = registered(kind)
-    spec = gymnasium.registry[id_]
+    spec = registered(kind)
     horizon = parameters.horizon or spec.max_episode_steps
     if horizon is None:
         raise ConfigError(
-            f"task.horizon: missing; {id_} has no time limit of its own. Give a number of steps."
+            f"task.horizon: missing; {spec.id} has no time limit of its own. Give a number of "
+            "steps."
         )
     if "max_episode_steps" in parameters.kwargs:
         raise ConfigError("task.kwargs.max_episode_steps: unknown key. Use task.horizon.")
-    environment = make(id_, parameters)
+    environment = make(kind, parameters.kwargs)
     try:
         view = view_of(environment)
         descriptor = _descriptor(parameters, environment, view)
@@ -57,7 +56,7 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
             environment.close()
     facts = TaskFacts(
         name=kind,
-        summary=f"Gymnasium's {id_}; an episode is worth the sum of its rewards.",
+        summary=f"Gymnasium's {spec.id}; an episode is worth the sum of its rewards.",
         observation=tuple(f"observation {i}" for i in range(view.n_seen)),
         action=tuple(f"action {i}" for i in range(view.n_acts)),
         horizon=horizon,
@@ -69,28 +68,7 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
         source=f"Gymnasium, {spec.entry_point}",
         episode_seed=parameters.episode_seed,
     )
-    return GymnasiumTask(id_, parameters, descriptor, facts, _libraries(spec.entry_point))
-
-
-def registered(kind: str) -> str:
-    """The id in gymnasium:<Id>.
-
-    Raises:
-        ConfigError: It is not in the registry, or names a module to import.
-    """
-    id_ = kind.partition(":")[2]
-    if ":" in id_:
-        raise ConfigError(
-            f"task.kind: expected gymnasium:<Id>, got {kind!r}. A config imports no module; a "
-            "package registers its environments through the entry-point group 'gymnasium.envs'."
-        )
-    if id_ not in gymnasium.registry:
-        near = difflib.get_close_matches(id_, gymnasium.registry, n=1)
-        raise ConfigError(
-            f"task.kind: expected gymnasium:<Id> of a registered environment, got {kind!r}."
-            + (f" Did you mean 'gymnasium:{near[0]}'?" if near else "")
-        )
-    return id_
+    return GymnasiumTask(parameters, descriptor, facts, _libraries(spec.entry_point))
 
 
 def _descriptor(

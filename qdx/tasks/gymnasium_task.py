@@ -15,18 +15,15 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any, final
 
-import gymnasium
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 from numpy import ndarray as Array
 
-from qdx.core.errors import ConfigError
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks.gymnasium_parameters import GymnasiumParameters
+from qdx.tasks.gymnasium_registry import make, told
 from qdx.tasks.gymnasium_view import view_of
 from qdx.tasks.stepped import Finish
-
-LETTERS = 200  # of what an exception says
 
 
 @final
@@ -35,21 +32,19 @@ class GymnasiumTask:
     """One environment; `gymnasium_build.build` makes it from a config.
 
     Attributes:
-        id: In Gymnasium's registry.
         parameters: As the user wrote them.
         descriptor: Where each measure is found: an observed number, or a name in `info`.
         facts: Names and sizes, read from the environment.
         libraries: Distributions whose versions the outcomes depend on.
     """
 
-    id: str
     parameters: GymnasiumParameters
     descriptor: tuple[int | str, ...]
     facts: TaskFacts
     libraries: tuple[str, ...]
 
     def open(self, n: int) -> GymnasiumWorlds:
-        made = [make(self.id, self.parameters) for _ in range(n)]
+        made = [make(self.facts.name, self.parameters.kwargs) for _ in range(n)]
         return GymnasiumWorlds([Episode(each, self.descriptor) for each in made], self.facts.goals)
 
     def ceiling(self) -> Ceiling | None:
@@ -153,32 +148,3 @@ class Episode:
         """Let the environment go; that it cannot even be closed changes no outcome."""
         with contextlib.suppress(Exception):
             self._environment.close()
-
-
-def make(id_: str, parameters: GymnasiumParameters) -> Any:
-    """A new environment, without a time limit of its own.
-
-    Raises:
-        ConfigError: It cannot be made.
-    """
-    kind = f"gymnasium:{id_}"
-    try:
-        return gymnasium.make(
-            gymnasium.registry[id_],
-            max_episode_steps=-1,
-            disable_env_checker=True,
-            **parameters.kwargs,
-        )
-    except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
-        raise ConfigError(
-            f"task: {kind} needs a package that is not installed ({told(error)}). Environments of "
-            "MuJoCo need: pip install 'qdx[mujoco]'"
-        ) from error
-    except Exception as error:  # whatever an environment may raise
-        raise ConfigError(f"task: {kind} cannot be made ({told(error)}).") from error
-
-
-def told(error: Exception) -> str:
-    """An exception in one line."""
-    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
-    return text if len(text) <= LETTERS else text[:LETTERS] + "…"

@@ -413,30 +413,50 @@ PACKAGE = """
 import gymnasium
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 
-def register_envs():
+def plain():
     gymnasium.register("Borrowed-v3", CartPoleEnv, max_episode_steps=9)
+
+def named():
+    gymnasium.register("Lent-v0", CartPoleEnv, max_episode_steps=8)
+
+def broken():
+    raise RuntimeError("not today")
+"""
+POINTS = """[gymnasium.envs]
+a_farm = borrowing:broken
+__root__ = borrowing:plain
+farm = borrowing:named
+"""
+ASK = """
+import numpy, qdx
+for task in ("gymnasium:Borrowed-v3", "gymnasium:farm/Lent-v0", "gymnasium:Lent-v0"):
+    try:
+        genes = numpy.zeros((1, qdx.n_genes(task)), numpy.float32)
+        print(qdx.evaluate(task, genes).length)
+    except Exception as error:
+        print(error)
 """
 
 
 @pytest.mark.slow
-def test_an_installed_package_may_bring_environments(tmp_path):
+def test_installed_packages_may_bring_environments(tmp_path):
     (tmp_path / "borrowing.py").write_text(PACKAGE)
-    told = tmp_path / "borrowing-1.0.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: borrowing\nVersion: 1.0\n")
-    (told / "entry_points.txt").write_text("[gymnasium.envs]\n__root__ = borrowing:register_envs\n")
-    code = (
-        "import numpy, qdx; t = 'gymnasium:Borrowed-v3';"
-        "print(qdx.evaluate(t, numpy.zeros((1, qdx.n_genes(t)), 'float32')).length)"
-    )
+    facts = tmp_path / "borrowing-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: borrowing\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(POINTS)
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
     done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        [sys.executable, "-c", ASK],
+        env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == "[9]"
+    first, second, third = done.stdout.strip().splitlines()
+    assert (first, second) == ("[9]", "[8]")
+    assert "Did you mean" in third
+    assert third.endswith("not register theirs: borrowing:broken (RuntimeError: not today).")
 
 
 def test_the_package_that_brings_an_environment_is_recorded(scripted):
