@@ -1,13 +1,14 @@
 """Emitters: small populations that climb a reward from where it was found.
 
 Paolo, Coninx, Doncieux & Laflaquière, "Sparse reward exploration via novelty search and emitters",
-GECCO 2021 (SERENE), section 3.2; the elitist emitter and its novelty variant. Emitters of one batch
-are varied and selected as one array program; an `Emitter` itself is a record of ids and numbers.
+GECCO 2021 (SERENE), section 3.2; the elitist emitter, its novelty variant, and emitters that are
+evolution strategies. Elitist emitters of one batch are varied and selected as one array program; an
+`Emitter` itself is a record of ids and numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, final
@@ -19,6 +20,8 @@ from numpy import ndarray as Array
 from qdx.core.records import Records, empty_ids
 from qdx.core.types import State
 from qdx.encodings.direct import Direct
+from qdx.searchers import evolution_strategies
+from qdx.searchers.evolution_strategies import EvolutionStrategy
 from qdx.searchers.stagnation import Stagnation
 
 SIZE = 6  # members of an emitter's population
@@ -26,7 +29,8 @@ CHILDREN = 2  # of each member, a step
 FIRST = 3  # steps of the reference window of the improvement
 LAST = 3  # steps of the window compared with it
 
-Survival = Literal["fitness", "novelty"]
+EmitterKind = Literal["fitness", "novelty", "cma_es", "sep_cma_es"]
+Found = Callable[["Emitter"], EvolutionStrategy]
 
 
 @final
@@ -39,7 +43,9 @@ class Emitter:
         sigma: Standard deviation of its mutations, constant for life.
         population: Ids of its members; empty until it is founded.
         novelty: Of its members, against the frozen reference; NaN where not measured.
-        values: Rewards of the population after each step: the first three and the last W.
+        strategy: What draws its members, in an emitter that is an evolution strategy.
+        reference: Rewards that its improvement is measured from: of its first three steps.
+        values: Rewards of the population after each step, the last W.
         n_steps: Steps taken, the founding one included.
         improvement: I(e) when it was last looked at.
         best_archived: Highest reward it has put into the rewarding archive.
@@ -51,6 +57,8 @@ class Emitter:
     sigma: float
     population: Int64[Array, " L"] = field(default_factory=empty_ids)
     novelty: Float64[Array, " six"] = field(default_factory=lambda: np.full(SIZE, np.nan))
+    strategy: EvolutionStrategy | None = None
+    reference: list[list[float]] = field(default_factory=list)
     values: list[list[float]] = field(default_factory=list)
     n_steps: int = 0
     improvement: float = 0.0
@@ -65,14 +73,21 @@ class Emitter:
         )
 
     def settle(self, members: Int64[Array, " L"], records: Records, stagnation: Stagnation) -> None:
-        """A new population, and its rewards; only the first and the last W steps are kept."""
+        """A new population, and its rewards; those of the last W steps are kept."""
         records.hold(members)
         records.release(self.population)
         self.population = members
-        self.values.append(_rewards(members, records, failed=0.0).tolist())
+        rewards = _rewards(members, records, failed=0.0).tolist()
         self.n_steps += 1
-        if len(self.values) > stagnation.window(self.n_steps) + FIRST:
-            del self.values[FIRST]
+        self.values = [*self.values, rewards][-stagnation.window(self.n_steps) :]
+        if len(self.reference) < FIRST:
+            self.reference.append(rewards)
+
+    def look_back(self, *, local: bool) -> None:
+        """Measure the improvement; a local one is measured from here the next time."""
+        self.improvement = improvement(self.reference, self.values)
+        if local:
+            self.reference = self.values[-LAST:]
 
     def rewarding(self, records: Records) -> list[int]:
         """Who enters A_R: at first the best, then each member above all it archived before."""
@@ -162,12 +177,39 @@ def survivors(scores: Float64[Array, "E C"], ids: Int64[Array, "E C"]) -> Int64[
     return np.sort(order, axis=1)
 
 
-def improvement(values: Sequence[Sequence[float]]) -> float:
-    """I(e) = max(mean of the last three steps' rewards - mean of the first three's, 0)."""
+def improvement(reference: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> float:
+    """I(e) = max(mean reward of the last three steps - mean reward of the reference, 0)."""
     if not values:
         return 0.0
-    first, last = np.array(values[:FIRST]), np.array(values[-LAST:])
-    return max(float(last.mean() - first.mean()), 0.0)
+    return max(float(np.mean(values[-LAST:]) - np.mean(reference)), 0.0)
+
+
+def samples(
+    emitters: Sequence[Emitter], found: Found, draws: Callable[[int], np.random.Generator]
+) -> tuple[Array, Array]:
+    """Genes and parents of SIZE samples of each strategy, which is founded at its first step.
+
+    Args:
+        emitters: Evolution strategies.
+        found: Makes the strategy of an emitter.
+        draws: The generator for the samples from a given row on.
+    """
+    genes = []
+    for n, e in enumerate(emitters):  # each has a covariance and a stream of its own
+        e.strategy = e.strategy or found(e)
+        genes.append(e.strategy.ask(draws(n * SIZE)))
+    return np.concatenate(genes), np.repeat([e.ancestor for e in emitters], SIZE)
+
+
+def choose(ranks: Int64[Array, " E"], n: int, rng: np.random.Generator) -> list[int]:
+    """At most n rows, front after front, uniformly within a front."""
+    chosen: list[int] = []
+    for rank in range(int(ranks.max()) + 1):
+        members = rng.permutation(np.flatnonzero(ranks == rank))
+        chosen += members[: n - len(chosen)].tolist()
+        if len(chosen) == n:
+            break
+    return sorted(chosen)
 
 
 def state_of(emitters: Sequence[Emitter]) -> State:
@@ -182,25 +224,31 @@ def state_of(emitters: Sequence[Emitter]) -> State:
         "members": np.array([len(e.population) for e in emitters], np.int32),
         "population": np.concatenate([empty_ids(), *[e.population for e in emitters]]),
         "novelty": np.array([e.novelty for e in emitters], np.float64).reshape(-1, SIZE),
+        "referred": np.array([len(e.reference) for e in emitters], np.int32),
+        "reference": _rows([v for e in emitters for v in e.reference]),
         "rows": np.array([len(e.values) for e in emitters], np.int32),
-        "values": np.array([v for e in emitters for v in e.values], np.float64).reshape(-1, SIZE),
+        "values": _rows([v for e in emitters for v in e.values]),
         "buffered": np.array([len(e.buffer) for e in emitters], np.int32),
         "buffer": np.array([i for e in emitters for i in e.buffer], np.int64),
     }
-    return State(columns, {})
+    strategies = [e.strategy for e in emitters if e.strategy is not None]
+    columns["is_strategy"] = np.array([e.strategy is not None for e in emitters], bool)
+    own = evolution_strategies.state_of(strategies).arrays
+    return State(columns | {f"strategy/{name}": rows for name, rows in own.items()}, {})
 
 
-def emitters_of(state: State) -> list[Emitter]:
-    """The inverse of `state_of`."""
+def emitters_of(state: State, found: Found) -> list[Emitter]:
+    """The inverse of `state_of`; `found` makes the strategy of an emitter that had one."""
     a = state.arrays
     members, values = iter(a["population"].tolist()), iter(a["values"].tolist())
-    buffer = iter(a["buffer"].tolist())
-    return [
+    buffer, reference = iter(a["buffer"].tolist()), iter(a["reference"].tolist())
+    emitters = [
         Emitter(
             ancestor=int(a["ancestor"][i]),
             sigma=float(a["sigma"][i]),
             population=np.array(list(islice(members, int(a["members"][i]))), np.int64),
             novelty=a["novelty"][i].copy(),
+            reference=list(islice(reference, int(a["referred"][i]))),
             values=list(islice(values, int(a["rows"][i]))),
             n_steps=int(a["n_steps"][i]),
             improvement=float(a["improvement"][i]),
@@ -210,3 +258,14 @@ def emitters_of(state: State) -> list[Emitter]:
         )
         for i in range(len(a["ancestor"]))
     ]
+    strategic = [e for e, has_one in zip(emitters, a["is_strategy"], strict=True) if has_one]
+    for e in strategic:
+        e.strategy = found(e)
+    own = {k.removeprefix("strategy/"): v for k, v in a.items() if k.startswith("strategy/")}
+    strategies = [e.strategy for e in strategic if e.strategy is not None]
+    evolution_strategies.restore(strategies, State(own, {}))
+    return emitters
+
+
+def _rows(values: Sequence[Sequence[float]]) -> Float64[Array, "N L"]:
+    return np.array(values, np.float64).reshape(-1, SIZE)

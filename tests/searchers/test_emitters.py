@@ -5,14 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qdx.core.records import Records
+from qdx.core.rng import draw
+from qdx.encodings.direct import Direct
 from qdx.searchers.emitters import (
     Emitter,
+    choose,
     emitters_of,
     improvement,
     state_of,
     survivors,
 )
+from qdx.searchers.evolution_strategies import EvolutionStrategy
 from qdx.searchers.schedules import Schedule
+from qdx.searchers.stagnation import Stagnation
+from tests.conformance.making import equal, evaluations
 
 ROWS = st.lists(
     st.lists(st.integers(0, 9).map(float), min_size=6, max_size=6), min_size=3, max_size=30
@@ -23,7 +30,7 @@ ROWS = st.lists(
 def test_improvement_is_the_gain_of_the_last_three_steps_over_the_first_three(rows):
     first = [v for row in rows[:3] for v in row]
     last = [v for row in rows[-3:] for v in row]
-    assert improvement(rows) == pytest.approx(max(sum(last) / 18 - sum(first) / 18, 0))
+    assert improvement(rows[:3], rows) == pytest.approx(max(sum(last) / 18 - sum(first) / 18, 0))
 
 
 @given(st.lists(st.integers(0, 3).map(float), min_size=18, max_size=18))
@@ -41,6 +48,7 @@ def test_emitters_come_back_from_their_arrays():
             ancestor=i,
             sigma=0.1 * i,
             population=np.arange(6 * min(i, 1)) + i,
+            reference=rng.random((min(i, 3), 6)).tolist(),
             values=rng.random((i, 6)).tolist(),
             n_steps=i,
             most_novel=i,
@@ -48,10 +56,60 @@ def test_emitters_come_back_from_their_arrays():
         )
         for i in range(4)
     ]
-    back = emitters_of(state_of(made))
+    for e in made[1:3]:
+        e.strategy = strategy(e)
+        for step in range(e.ancestor):
+            samples = e.strategy.ask(draw(0, "test", step))
+            e.strategy.tell(samples[:, :1])
+    back = emitters_of(state_of(made), strategy)
     for one, other in zip(made, back, strict=True):
         for name, value in vars(one).items():
-            np.testing.assert_array_equal(vars(other)[name], value)
+            if name == "strategy" and value is not None:
+                assert equal(other.strategy.arrays(), value.arrays())
+            else:
+                np.testing.assert_array_equal(vars(other)[name], value)
+
+
+def strategy(emitter):
+    return EvolutionStrategy(np.ones(3, np.float32), emitter.sigma, Direct(3), population=6)
+
+
+def settled(rows):
+    """An emitter after steps with these rewards, one value a step."""
+    records, made = Records(), Emitter(ancestor=0, sigma=1.0)
+    for step, value in enumerate(rows):
+        batch = evaluations(np.zeros((6, 2)), [value] * 6, first_id=6 * step)
+        records.add(batch)
+        made.settle(batch.genomes.ids, records, Stagnation("paper", 3, 6))
+    return made
+
+
+@pytest.mark.parametrize(("local", "gains"), [(False, (6, 7)), (True, (6, 1))])
+def test_improvement_is_measured_from_the_beginning_or_from_the_last_look(local, gains):
+    made = settled([1, 1, 1, 5, 7, 9])
+    made.look_back(local=local)
+    first = made.improvement
+    made.values += [[8.0] * 6] * 3
+    made.look_back(local=local)
+    assert (first, made.improvement) == gains
+
+
+def test_rewards_of_the_last_window_are_kept_and_the_first_three_as_reference():
+    made = settled(range(150))
+    assert [row[0] for row in made.values] == list(range(20, 150))  # W = 130
+    assert [row[0] for row in made.reference] == [0, 1, 2]
+
+
+def test_whoever_is_chosen_is_of_the_first_fronts():
+    ranks, counts = np.array([2, 0, 1, 0, 0, 1]), np.zeros(6, int)
+    for seed in range(300):
+        chosen = choose(ranks, 4, np.random.default_rng(seed))
+        assert chosen == sorted(set(chosen))
+        counts[chosen] += 1
+    assert counts[[1, 3, 4]].tolist() == [300] * 3
+    assert counts[0] == 0
+    assert counts[[2, 5]] == pytest.approx(150, abs=40)
+    assert choose(ranks, 9, np.random.default_rng(0)) == list(range(6))
 
 
 def test_alternation_explores_again_while_there_is_nothing_to_exploit():

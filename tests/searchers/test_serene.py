@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qdx.core.rng import draw
 from qdx.core.types import Purpose
-from qdx.searchers.exploitation import BOOTSTRAP_COST
+from qdx.encodings.direct import Direct
+from qdx.searchers.evolution_strategies import EvolutionStrategy
 from qdx.searchers.serene import Serene, SereneParameters
 from tests.conformance.searcher import Bench, Build, SearcherConformance, bench, world
 
@@ -26,6 +28,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "three at once": {"concurrent_emitters": 3},
     "a bandit": {"schedule": "bandit"},
     "a coin": {"schedule": "fixed_sampling"},
+    "strategies": {"emitter": "cma_es", "concurrent_emitters": 2},
+    "diagonal strategies": {"emitter": "sep_cma_es"},
+    "every option": {
+        "stagnation": "original",
+        "local_improvement": True,
+        "max_emitters": 2,
+        "max_emitter_steps": 4,
+    },
 }
 
 
@@ -84,8 +94,88 @@ def test_an_emitter_steps_until_its_chunk_is_spent() -> None:
     assert all(150 <= c < 150 + 24 for c in chunks)
 
 
-def test_bootstraps_cost_what_the_paper_says() -> None:
-    assert BOOTSTRAP_COST == 66
+@pytest.mark.parametrize(("emitter", "cost"), [("fitness", 66), ("novelty", 66), ("cma_es", 36)])
+def test_bootstraps_cost_what_their_evaluations_are(emitter: Any, cost: int) -> None:
+    made = serene(emitter=emitter, chunk=98)  # a second one begins while 33 are left
+    batches = made.run(40)
+    of_bootstraps = [b for b in batches if b.genomes.purpose[0] == Purpose.BOOTSTRAP]
+    n_candidates = 1 if cost == 66 else 2
+    assert sum(len(b) for b in of_bootstraps[:6]) == n_candidates * cost
+
+
+def test_a_strategy_steps_by_six() -> None:
+    told = purposes(serene(emitter="cma_es"), 13 + 6 + 3)
+    assert told[13] == (Purpose.BOOTSTRAP, 3 * 6)  # 150, 114 and 78 are more than 50, 42 is not
+    assert told[14:19] == [(Purpose.BOOTSTRAP, 18)] * 5
+    assert told[19:] == [(Purpose.EMITTER, 6)] * 3
+
+
+@pytest.mark.parametrize("kind", ["cma_es", "sep_cma_es"])
+def test_a_strategy_moves_as_one_alone_with_the_same_rewards(kind: Any) -> None:
+    made = serene(emitter=kind)
+    made.run(13)
+    first = made.searcher.ask()
+    ancestor = first.parents[:1]
+    sigma = made.searcher._exploit._busy[0].sigma
+    start = made.records.genes(ancestor)[0]
+    alone = EvolutionStrategy(start, sigma, Direct(3), population=6, kind=kind)
+    for _ in range(6):
+        batch = made.step()
+        rng = draw(0, "strategy", int(batch.genomes.ids[0]))
+        assert (batch.genomes.parents[:6] == ancestor).all()
+        np.testing.assert_array_equal(batch.genomes.genes[:6], alone.ask(rng))
+        alone.tell(batch.outcomes.fitness[:6, None])
+
+
+def test_a_strategy_that_is_over_ends_its_emitter() -> None:
+    """Flat rewards after the bootstrap: 25 generations, long before its rewards stagnate."""
+
+    def plateau(genomes: Any) -> Any:
+        batch = world(genomes)
+        batch.outcomes.fitness[:] = 0.3
+        return batch
+
+    made = serene(emitter="cma_es", chunk=600)
+    left = set(_run_until(made, world, Purpose.EMITTER))
+    made.run(60, plateau)
+    ended = left - set(made.searcher._exploit._emitters)
+    assert ended
+    assert all(25 < e.n_steps < 60 for e in ended)
+
+
+def test_emitters_end_after_the_steps_they_are_given() -> None:
+    made = serene(max_emitter_steps=4, chunk=600)
+    emitters = _run_until(made, world, Purpose.EMITTER)
+    steps = dict.fromkeys(emitters, 0)
+    for _ in range(30):
+        if made.searcher._exploit.is_over:
+            break
+        for e in made.searcher._exploit._busy:
+            steps[e] += 1
+        made.step()
+    assert max(steps.values()) == 4
+    there = made.searcher._exploit._emitters
+    assert [e for e in emitters if steps[e] == 4 and e in there] == []
+
+
+def test_candidates_wait_while_there_are_enough_emitters() -> None:
+    made, most = serene(max_emitters=2, chunk=600), 0
+    for _ in range(120):
+        made.step()
+        exploit = made.searcher._exploit
+        bootstrapping = [e for e in exploit._busy if e not in exploit._emitters]
+        most = max(most, len(exploit._emitters) + len(bootstrapping))
+    assert most == 2
+    assert made.searcher.report()["candidates"] > 0
+
+
+def _run_until(made: Bench, evaluate: Any, purpose: Purpose) -> list[Any]:
+    """Emitters at the moment when somebody is about to be evaluated for a purpose."""
+    for _ in range(100):
+        if made.searcher.ask().purpose[0] == purpose:
+            return list(made.searcher._exploit._emitters)
+        made.step(evaluate)
+    raise AssertionError(f"nobody was evaluated for {purpose}")
 
 
 def test_every_rewarded_explorer_is_archived_as_rewarding_once() -> None:
