@@ -36,7 +36,13 @@ from qdx.core.rng import draw
 from qdx.core.types import Evaluations, Genomes, Json, State, Verdict
 from qdx.searchers.emitters import step_size
 from qdx.searchers.exploitation import Exploitation
-from qdx.searchers.novelty_search import NoveltySearch, NoveltySearchParameters
+from qdx.searchers.lessons import Lessons, pupils
+from qdx.searchers.novelty_search import (
+    NoveltySearch,
+    NoveltySearchParameters,
+    Survive,
+    most_novel,
+)
 from qdx.searchers.parameters import EmitterParameters
 from qdx.searchers.schedules import Kind, Schedule
 from qdx.searchers.setting import Setting
@@ -62,12 +68,29 @@ class SereneParameters(EmitterParameters, NoveltySearchParameters):
 class Serene:
     """Explores for novelty and exploits every reward it meets."""
 
-    def __init__(self, parameters: SereneParameters, setting: Setting) -> None:
-        """Exploring, with a whole chunk before it."""
+    def __init__(
+        self,
+        parameters: SereneParameters,
+        setting: Setting,
+        survive: Survive = most_novel,
+        lessons: Lessons | None = None,
+    ) -> None:
+        """Exploring, with a whole chunk before it.
+
+        Args:
+            parameters: Of the search.
+            setting: Its world.
+            survive: The population update of the exploring half.
+            lessons: When the behaviour space is learned; None for one that is not. With both, the
+                exploring half is that of TAXONS.
+        """
         self._p = parameters
         self._setting = setting
         self._records = setting.records
-        self._explore = NoveltySearch(parameters, setting)
+        self._explore = NoveltySearch(parameters, setting, survive)
+        self._lessons = lessons
+        self._is_due = False  # a lesson, after this generation
+        self._has_just_begun = False  # an exploiting chunk, with this generation's end
         self._exploit = Exploitation(
             parameters, setting, neighbours=parameters.neighbours, pool=self._pool
         )
@@ -89,7 +112,8 @@ class Serene:
         return self._explore.admit(evaluations) | {"rewarding": rewarded}
 
     def tell(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
-        if self._exploit.is_over:
+        explored = self._exploit.is_over
+        if explored:
             self._explore.tell(evaluations, verdicts)
             self._hold_offspring(evaluations.genomes.ids)
             self._left -= len(evaluations)
@@ -98,17 +122,26 @@ class Serene:
             self._explore.next_id += len(evaluations)
             self._exploit.tell(len(evaluations), self._explore.next_id)
             is_over = self._exploit.is_over
+        chunk_explored = explored and is_over
+        self._is_due = bool(chunk_explored and self._lessons and self._lessons.chunk_over())
+        self._has_just_begun = False
         if is_over:
             self._next_chunk()
 
     def lesson(self) -> Int64[Array, " L"] | None:
-        return None
+        if not self._is_due:
+            return None
+        archived = [archive.members() for archive in self._setting.archives.values()]
+        return pupils(self._records, *archived, self._explore.population, self._offspring)
 
     def redescribe(self, describe: Describe) -> None:
         self._exploit.redescribe()
+        if self._has_just_begun:
+            self._exploit.begin_anew(self._p.chunk, self._explore.next_id)
 
     def report(self) -> Json:
-        return self._exploit.report()
+        learned = {"lessons": self._lessons.given} if self._lessons else {}
+        return self._exploit.report() | learned
 
     def state(self) -> State:
         explore, exploit = self._explore.state(), self._exploit.state()
@@ -117,6 +150,7 @@ class Serene:
         arrays |= {"offspring": self._offspring}
         arrays |= {"flagged": np.array(sorted(self._flagged), np.int64)}
         json = {"explore": explore.json, "exploit": exploit.json, "left": self._left}
+        json |= {"lessons": self._lessons.state()} if self._lessons else {}
         return State(
             arrays, json | {"schedule": self._schedule.state(), "n_before": self._n_before}
         )
@@ -130,6 +164,8 @@ class Serene:
         self._records.hold(self._offspring)
         self._flagged = set(state.arrays["flagged"].tolist())
         self._schedule.restore(state.json["schedule"])
+        if self._lessons:
+            self._lessons.restore(state.json["lessons"])
         self._left, self._n_before = state.json["left"], state.json["n_before"]
 
     def _pool(self) -> Int64[Array, " B"]:
@@ -168,5 +204,6 @@ class Serene:
         self._left = self._p.chunk
         if turn == "exploit":
             self._exploit.begin(self._p.chunk, next_id)
+            self._has_just_begun = True
             if self._exploit.is_over:  # nobody could step after all
                 self._schedule.last = "explore"

@@ -11,7 +11,10 @@ from qdx.core.rng import draw
 from qdx.core.types import Purpose
 from qdx.encodings.direct import Direct
 from qdx.searchers.evolution_strategies import EvolutionStrategy
+from qdx.searchers.lessons import LessonParameters, Lessons
 from qdx.searchers.serene import Serene, SereneParameters
+from qdx.searchers.taxons import survival
+from tests.conformance.making import equal
 from tests.conformance.searcher import Bench, Build, SearcherConformance, bench, world
 
 SMALL = {"population": 6, "offspring": 2, "additions": 2, "neighbours": 3, "chunk": 150}
@@ -252,3 +255,68 @@ def test_a_moved_space_measures_the_novelty_of_emitters_anew() -> None:
         np.testing.assert_array_equal(np.isfinite(e.novelty), known)
         np.testing.assert_array_equal(e.novelty[known], there[known])
         assert not known.any() or (e.novelty[known] != before[e.ancestor][known]).any()
+
+
+def learning(*, seed: int = 0, first_id: int = 0, **keys: Any) -> Bench:
+    """SERENE in a space that is learned: exploration is that of TAXONS."""
+
+    def build(parameters: SereneParameters, setting: Any) -> Serene:
+        lessons = Lessons(LessonParameters(chunk=parameters.chunk))
+        return Serene(parameters, setting, survival("novelty", seed), lessons)
+
+    return bench(
+        build,
+        SereneParameters(**{**SMALL, **keys}),
+        "novelty",
+        seed=seed,
+        first_id=first_id,
+    )
+
+
+def test_a_learning_space_is_taught_after_exploring_chunks_alone() -> None:
+    """Generations 1 to 13 explore, then bootstraps and steps; chunks of exploration 1, 3, 6."""
+    made, lessons, explored, chunks = learning(), [], 0, []
+    for _ in range(160):
+        batch = made.step()
+        lesson = made.searcher.lesson()
+        if batch.genomes.purpose[0] == Purpose.SEARCH:
+            explored += len(batch)
+        if lesson is not None:
+            assert batch.genomes.purpose[0] == Purpose.SEARCH
+            assert set(made.archives["rewarding"].members()) <= set(lesson.tolist())
+            lessons.append(explored)
+            chunks.append(round(explored / 150))
+    assert chunks[:3] == [1, 3, 6]
+
+
+def test_who_exploits_is_chosen_in_the_space_that_was_just_learned() -> None:
+    moved, late = learning(), learning()
+    while moved.searcher.lesson() is None:
+        moved.step()
+        late.step()
+    exploit = moved.searcher._exploit
+    assert not exploit.is_over
+    moved.move()
+    waiting = [e.ancestor for e in [*exploit._busy, *exploit._candidates]]
+    scores = exploit._novelty_in_rewarding([*exploit._busy, *exploit._candidates])
+    assert len(waiting) > 2
+    assert (np.diff(scores) <= 0).all()  # the most novel first, in the new space
+    moved.records.sweep()
+    moved.run(30)
+    assert equal(moved.records.ids(), moved.held())
+
+
+def test_goes_on_learning_from_a_commit() -> None:
+    whole, cut = learning(), learning()
+    whole.run(20)
+    cut.run(20)
+    fresh = learning()
+    fresh.records.load(cut.records.changes().added)
+    for name, archive in cut.archives.items():
+        fresh.archives[name].load(archive.members())
+    fresh.searcher.restore(cut.searcher.state())
+    for _ in range(60):
+        whole.step()
+        fresh.step()
+        assert equal(whole.searcher.lesson(), fresh.searcher.lesson())
+    assert equal(whole.searcher.state(), fresh.searcher.state())
