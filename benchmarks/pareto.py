@@ -1,7 +1,7 @@
 """Survivors of 300 by fronts and crowding: `pareto.best` beside the same in plain Python.
 
-300 points are P u O of Novelty Search. Three shapes: at random; in one front; and a chain,
-in which every point is a front of its own. Run: `python -m benchmarks pareto`.
+300 points are P u O of Novelty Search. Three shapes: at random; in one front; and a chain, in which
+every point is a front of its own. Run: `python -m benchmarks pareto`.
 """
 
 from __future__ import annotations
