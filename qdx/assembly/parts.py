@@ -171,7 +171,8 @@ def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rol
             f"executor.device: expected cpu, for {config.task.kind} is stepped there, got "
             f"{device!r}."
         )
-    task.open(0).close()  # what is missing on this machine is said now
+    observer.bounds(task.facts)  # says what the task has not, such as frames
+    task.open(0).close()  # says what is missing on this machine
     stepped: Rollout = resolve("qdx.rollout.stepped:SteppedRollout")(task, policy, observer, seed)
     return stepped
 

@@ -224,3 +224,15 @@ def test_the_task_says_which_rollout_runs_it():
 def test_evaluate_refuses_a_device_that_cannot_be():
     with pytest.raises(ConfigError, match=r"executor\.device: expected cpu"):
         evaluate("ant_maze", np.zeros((1, 574), np.float32), device="cuda")
+
+
+def test_an_observer_of_frames_is_refused():
+    genes = np.zeros((1, 574), np.float32)
+    with pytest.raises(ConfigError, match=r"observer\.kind: expected a task that draws frames"):
+        evaluate("ant_maze", genes, observer="frames")
+
+
+def test_a_policy_that_only_kernels_have_is_refused():
+    raw = {"task": "ant_maze", "policy": "dmp", "budget": 1, "searcher": "random_search"}
+    with pytest.raises(ConfigError, match=r"policy\.kind: expected mlp, for ant_maze"):
+        build(load(raw))
