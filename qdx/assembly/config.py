@@ -214,14 +214,13 @@ def _archives(raw: Any, searcher: Section | None, problems: list[str]) -> dict[s
 
 
 def _policy(raw: Any, task: Section | None) -> Any:
-    """A policy section whose kind is the task's own where it names none.
-
-    A task that is a problem already, or is only known once it is built, has the papers' controller.
-    """
-    facts = getattr(task.parameters, "facts", None) if task else None
-    if isinstance(raw, Mapping) or not raw:
-        return _with_kind(raw, facts.policy if facts else "mlp")
-    return raw
+    """A policy section whose kind is the task's own where it names none."""
+    if isinstance(raw, str) or (isinstance(raw, Mapping) and "kind" in raw):
+        return raw
+    if task is None:  # it is a problem already; do not add another
+        return "mlp"
+    facts = getattr(task.parameters, "facts", None)  # of a family's task only once it is built
+    return _with_kind(raw, facts.policy if facts else "mlp")
 
 
 def _with_kind(raw: Any, kind: str) -> Any:

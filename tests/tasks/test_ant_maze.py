@@ -308,14 +308,15 @@ def test_every_cell_of_the_grid_can_be_reached():
 
 
 def test_pictures_have_the_walls():
-    walls, start, y_down = AntMaze().scenery()
+    scenery = AntMaze().scenery()
+    walls, start = scenery.walls, scenery.start
     assert walls.shape == (700, 700)
     inside = [(-15, 20), (-3, -15), (10, -29), (-30 + 0.1, 5), (5, 39.9)]
     outside = [(-15, 0), (-3, -14), (10, 1), (-25, -25), (35, -25), (-25, 35), (-14, 20)]
     at = [((np.array(p) + 30) / PIXEL).astype(int)[::-1] for p in inside + outside]
     assert [bool(walls[tuple(i)]) for i in at] == [True] * len(inside) + [False] * len(outside)
     np.testing.assert_allclose(start, (-30 / 70, -30 / 70))
-    assert not y_down
+    assert not scenery.y_down
 
 
 def test_walls_are_solid(model):
