@@ -135,8 +135,8 @@ def picture(study: str, by: dict[str, Rows]) -> object:
         lines,
         labels,
         loc="upper left",
-        bbox_to_anchor=(LEFT / width - 0.01, 0.995),
-        ncols=len(by),
+        bbox_to_anchor=(LEFT / width - 0.01, 1.0),
+        ncols=-(-len(by) // 2),
         frameon=False,
         fontsize=SMALL if len(names) < 3 else NORMAL,
         labelcolor=INK,
@@ -148,7 +148,7 @@ def picture(study: str, by: dict[str, Rows]) -> object:
 def band(axes: object, curves: list[list[float]], end: int, colour: str) -> None:
     x, all_ = np.linspace(0, end, len(curves[0])), np.array(curves)
     axes.fill_between(
-        x, all_.min(axis=0), all_.max(axis=0), step="post", color=colour, alpha=0.15, linewidth=0
+        x, all_.min(axis=0), all_.max(axis=0), step="post", color=colour, alpha=0.1, linewidth=0
     )
     axes.plot(x, all_.mean(axis=0), drawstyle="steps-post", color=colour, linewidth=1.3)
 

@@ -45,7 +45,7 @@ class Batch(NamedTuple):
             for shard in self.shards:
                 shard.result()
             return self.finish()
-        except QdxError:
+        except (QdxError, MemoryError):
             raise
         except Exception as error:
             raise RolloutError(f"a shard could not be evaluated: {error!r}") from error
@@ -67,7 +67,7 @@ class Local:
         ticket, self._next = self._next, self._next + 1
         size = self._shard or shard_of(len(genomes))
         if isinstance(rollout, Divisible):
-            pieces, finish = rollout.divide(genomes, size)
+            pieces, finish = _divided(rollout, genomes, size)
             self._batches[ticket] = Batch([self._pool.submit(piece) for piece in pieces], finish)
         else:
             parts = [self._pool.submit(rollout, part) for part in shards(genomes, size)]
@@ -93,6 +93,16 @@ class Local:
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+def _divided(rollout: Divisible, genomes: Genomes, size: int) -> Any:
+    """Pieces and outcomes of a batch; what a rollout raises is one kind of error here too."""
+    try:
+        return rollout.divide(genomes, size)
+    except (QdxError, MemoryError):
+        raise
+    except Exception as error:
+        raise RolloutError(f"a batch could not be readied: {error!r}") from error
 
 
 def shard_of(n: int) -> int:

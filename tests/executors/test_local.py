@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdx.core.errors import InterruptedRun
+from qdx.core.errors import InterruptedRun, RolloutError
 from qdx.core.types import Genomes, Outcomes, join, take
 from qdx.executors.evaluate import evaluate
 from qdx.executors.local import Local, LocalParameters, shard_of
@@ -147,3 +147,12 @@ def test_a_rollout_that_divides_is_readied_once(pair: Local) -> None:
     ticket = pair.submit(Divided(), batch)
     assert equal(results(pair, ticket)[ticket], Echo()(batch))
     assert readied == [7]
+
+
+def test_a_batch_that_cannot_be_readied_is_a_rollout_error(pair: Local) -> None:
+    class Unready(Echo):
+        def divide(self, batch: Genomes, size: int) -> Any:
+            raise RuntimeError("no room on the device")
+
+    with pytest.raises(RolloutError, match="could not be readied.*no room on the device"):
+        pair.submit(Unready(), genomes(7))
