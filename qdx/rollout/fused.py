@@ -1,7 +1,7 @@
 """Fused rollouts: one kernel runs whole episodes, on a GPU one a thread, on a CPU two side by side.
 
-`open_program` composes a task (`tasks/fused.py`), a policy and the observer's sampling plan into one
-Warp kernel. The same source runs on the CPU and on CUDA; a launch releases the interpreter, so
+`open_program` composes a task (`tasks/fused.py`), a policy and the observer's sampling plan into
+one Warp kernel. The same source runs on the CPU and on CUDA; a launch releases the interpreter, so
 threads over shards use every core. A row's result has the same bits whatever rows stand around it.
 """
 

@@ -154,5 +154,5 @@ def test_a_batch_that_cannot_be_readied_is_a_rollout_error(pair: Local) -> None:
         def divide(self, batch: Genomes, size: int) -> Any:
             raise RuntimeError("no room on the device")
 
-    with pytest.raises(RolloutError, match="could not be readied.*no room on the device"):
+    with pytest.raises(RolloutError, match=r"could not be readied.*no room on the device"):
         pair.submit(Unready(), genomes(7))
