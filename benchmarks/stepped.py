@@ -6,12 +6,11 @@ same kind of controllers drives all of them. The loops are `SyncVectorEnv`s, as 
 * Ant-v5 as it comes: the same bodies and joints on an endless floor, 105 observed numbers;
 * AntMaze's own model in the leanest environment there is, so that only the way of stepping differs.
 
-What bounds it is the engine: 95 % of the time goes into MuJoCo, four evaluations of the dynamics for
-each of the five steps. So leaving the Gymnasium loop alone gives a twentieth; it is also lean where
-it used to be slow (Gymnasium 1.4 with MuJoCo 4 steps Ant-v5 some 1.5 times faster than earlier
-ones). The rest is work that is not done: seven walls cost a third of a step, and are only looked for
-near them; contacts of one ant are one island, and are not sorted into islands. A shard of 6 ants
-instead of 24 costs a sixth, for the policy's NumPy calls weigh more.
+What bounds it is the engine: 95 % of the time goes into MuJoCo, into four evaluations of the
+dynamics for each of the five steps. Leaving the Gymnasium loop is worth only a twentieth. The rest
+is work that is not done: seven walls cost a third of a step, and are only looked for where an ant
+may touch them; and the contacts of one ant are not sorted into islands, for they are one. In shards
+of 6 ants instead of 24 it is a sixth slower: the policies' NumPy calls then weigh more.
 """
 
 import subprocess
