@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, Int64
 from numpy import ndarray as Array
 
+from qdx.assembly.config import Config
 from qdx.assembly.parts import build_executor, build_rollout
 from qdx.assembly.stored import StoredRun
-from qdx.core.types import Evaluations, Outcomes
+from qdx.core.types import Evaluations, Genomes, Outcomes
 from qdx.executors.evaluate import evaluate
 from qdx.observers.sampling import Checkpoints, Path
+from qdx.tasks.posed import Posed
 
 TOLERANCE = 1e-3  # of a measure; chaotic episodes may differ more between devices
 
@@ -28,6 +30,7 @@ class Replay:
         stored: What the run holds of the individual.
         outcome: What came out now.
         path: Ground-truth measures after every step, the start first.
+        limbs: The joints of the task's arm after every step; None where it has no arm.
         match: How the two agree.
         note: Why they may differ, such as another device; empty for none.
     """
@@ -35,6 +38,7 @@ class Replay:
     stored: Evaluations
     outcome: Outcomes
     path: Float32[Array, "S M"]
+    limbs: Float32[Array, "S P 2"] | None
     match: Match
     note: str
 
@@ -56,7 +60,18 @@ def replay(run: StoredRun, id_: int, *, device: str = "") -> Replay:
     path = traced.observations["path"][0, : int(traced.length[0]) + 1]
     made_on = run.snapshot.meta.get("environment", {}).get("device", "")
     note = f"stored on {made_on}, replayed on {device}" if device not in ("", made_on) else ""
-    return Replay(stored, outcome, path, _match(stored.outcomes, outcome), note)
+    limbs = _limbs(run.config, stored.genomes, len(path), device)
+    return Replay(stored, outcome, path, limbs, _match(stored.outcomes, outcome), note)
+
+
+def _limbs(config: Config, genomes: Genomes, n: int, device: str) -> Array | None:
+    """The arm's joints at the first n samples of an episode, (n, P, 2)."""
+    task = config.task.parameters
+    if not hasattr(task, "pose"):
+        return None
+    posed = replace(config, task=replace(config.task, parameters=Posed(task)))
+    joints: Array = build_rollout(posed, Path(stride=1), device)(genomes).observations["path"]
+    return joints[0, :n].reshape(n, -1, 2)
 
 
 def at_moments(

@@ -95,6 +95,10 @@ SEARCHERS = {
     "cma_es": Row("qdx.searchers.cma_es:CmaEsParameters", "qdx.searchers.cma_es:CmaEs"),
     "cma_me": Row("qdx.searchers.cma_me:CmaMeParameters", "qdx.searchers.cma_me:CmaMe"),
     "cma_mae": Row("qdx.searchers.cma_mae:CmaMaeParameters", "qdx.searchers.cma_mae:cma_mae"),
+    "surprise_search": Row(
+        "qdx.searchers.surprise_search:SurpriseSearchParameters",
+        "qdx.searchers.surprise_search:surprise_search",
+    ),
     "taxons": Row("qdx.searchers.taxons:TaxonsParameters", "qdx.searchers.taxons:Taxons"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",

@@ -35,7 +35,7 @@ def tasks(json: AsJson = False) -> None:
         print(f"{name:<18}{facts.summary}")
         print(f"{'':<18}observes {', '.join(facts.observation)}; acts by {', '.join(facts.action)}")
         goals = ", ".join(goal.name for goal in facts.goals) or "none"
-        print(f"{'':<18}{facts.horizon} steps; goals: {goals}")
+        print(f"{'':<18}{facts.horizon} steps; policy: {facts.policy}; goals: {goals}")
         if ceiling:
             print(f"{'':<18}reachable coverage {ceiling.coverage:.3f} ({ceiling.method})")
     for name, schema in families.items():
@@ -66,6 +66,7 @@ def _task(task: Any) -> Json:
         "observation": list(facts.observation),
         "action": list(facts.action),
         "horizon": facts.horizon,
+        "policy": facts.policy,
         "measures": list(facts.measures),
         "bounds": [list(b) for b in facts.bounds],
         "bins": list(facts.bins),

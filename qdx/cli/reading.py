@@ -87,12 +87,12 @@ def replay(
     files, problem = [], ""
     try:
         steps = np.arange(len(again.path))
-        figure = trajectory_picture(task, again.path, title, steps=steps)
+        figure = trajectory_picture(task, again.path, title, steps=steps, limbs=again.limbs)
         files = save(figure, run.path / "media" / f"{chosen}")
     except ConfigError as error:  # a task whose measures are not two
         problem = str(error)
     if video is not None:
-        files.append(save_video(task, again.path, video))
+        files.append(save_video(task, again.path, video, limbs=again.limbs))
     stored = float(again.stored.outcomes.fitness[0])
     if json:
         facts = {"id": chosen, "match": again.match, "note": again.note}

@@ -46,11 +46,16 @@ class Scenery(NamedTuple):
         walls: (H, W) bool raster, row 0 at the smallest second measure; None for an empty world.
         start: Where episodes begin; None where that follows from their seed.
         y_down: The second measure grows downwards.
+        view: (low, high) of both measures that the raster covers and a picture shows; None for the
+            bounds of the coverage grid.
+        limbs: (P, 2) the joints of an arm at the start, from its base to its tip.
     """
 
     walls: Array | None
     start: tuple[float, float] | None
     y_down: bool = False
+    view: tuple[tuple[float, float], tuple[float, float]] | None = None
+    limbs: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from numpy import ndarray as Array
 INK: Final = "#222222"
 MUTED: Final = "#6E6E6E"
 WALL: Final = "#3B3B3B"
+LIMB: Final = "#7A6A53"
 GROUPS: Final = ("#0072B2", "#D55E00", "#009E73", "#AA3377", "#E69F00", "#56B4E9", "#000000")
 GOALS: Final = ("#D55E00", "#AA3377", "#00825F", "#9A6B00", "#000000")
 VISITS: Final = LinearSegmentedColormap.from_list("visits", ("#EFEFEF", "#B4B4B4"))

@@ -29,7 +29,14 @@ from qdx.report.canvas import (
     heading,
     place,
 )
-from qdx.report.task_map import Mark, clip_beyond, draw_map, mark_start, name_mark
+from qdx.report.task_map import (
+    Mark,
+    clip_beyond,
+    draw_limbs,
+    draw_map,
+    mark_start,
+    name_mark,
+)
 
 WIDTH: Final = 3.7  # inches: one column of a paper
 HEIGHT: Final = 4.35
@@ -46,6 +53,7 @@ def trajectory_picture(
     title: str,
     *,
     steps: Int64[Array, " S"] | None = None,
+    limbs: Float[Array, "S P 2"] | None = None,
 ) -> Figure:
     """One episode on the task's map, darker with time: a ring at the start, a disc at the end.
 
@@ -54,6 +62,7 @@ def trajectory_picture(
         path: The measures over time, in the task's units.
         title: Above the map; what follows the first comma goes into a second line.
         steps: The step of each sample; evenly spread over the horizon where not given.
+        limbs: The joints of the task's arm over time, of which the last posture is drawn.
 
     Raises:
         ConfigError: The task has no map.
@@ -67,6 +76,8 @@ def trajectory_picture(
     line.set_rasterized(len(path) > N_VECTORS)
     axes.add_collection(line, autolim=False)
     clip_beyond(line, axes)
+    if limbs is not None:
+        draw_limbs(axes, limbs[-1])
     _mark_end(axes, path, task, age=float(norm(times[-1])))
     key = place(made, (LEFT, 0.26, MAP, 0.06))
     made.colorbar(ScalarMappable(norm, TIME), cax=key, orientation="horizontal")
@@ -82,6 +93,7 @@ def save_video(
     file: str | Path,
     *,
     title: str = "",
+    limbs: Float[Array, "S P 2"] | None = None,
     seconds: float = 6.0,
 ) -> Path:
     """Write a film of one episode.
@@ -91,6 +103,7 @@ def save_video(
         path: The measures over time.
         file: `.mp4` needs ffmpeg, `.gif` does not; without a suffix, the better one that works.
         title: As of the picture.
+        limbs: The joints of the task's arm over time.
         seconds: How long the film plays; a short path gives a shorter one.
 
     Returns:
@@ -110,11 +123,14 @@ def save_video(
     n_frames = min(len(path), max(2, round(seconds * RATE)))
     (trail,) = axes.plot([], [], color=TIME(0.5), linewidth=1.3, zorder=3)
     (body,) = axes.plot([], [], "o", color=TIME(1.0), markersize=6, zorder=8)
+    arm = None if limbs is None else draw_limbs(axes, limbs[0])
     target.parent.mkdir(parents=True, exist_ok=True)
     with writer.saving(made, str(target), FILM_DPI):
         for last in np.linspace(0, len(path) - 1, n_frames).round().astype(int):
             trail.set_data(*path[: last + 1].T)
             body.set_data(*path[last : last + 1].T)
+            if arm is not None and limbs is not None:
+                arm.set_data(*limbs[last].T)
             writer.grab_frame()
     return target
 

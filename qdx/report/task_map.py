@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy import ndarray as Array
 
 from qdx.core.errors import ConfigError
 from qdx.core.protocols import Task
-from qdx.core.task_facts import Goal, TaskFacts
-from qdx.report.canvas import GOALS, HALO, INK, SMALL, VISITS, WALL, dress
+from qdx.core.task_facts import Goal, Scenery, TaskFacts
+from qdx.report.canvas import GOALS, HALO, INK, LIMB, SMALL, VISITS, WALL, dress
 
-SIDES: Final = ((1, 0), (0, 1), (0, -1), (-1, 0))  # (right, below) of a mark, best first
+# (right, below) of a mark, best first
+SIDES: Final = ((1, 0), (0, 1), (0, -1), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
 LETTER: Final = 0.0185  # a letter's width, as a share of the map's
 MARGIN: Final = 0.012  # between a mark and its name, likewise
 SLIM: Final = 3.0  # a map more unequal than this shows no place, but two numbers: it fills its box
+
+
+Range = tuple[float, float]
+View = tuple[Range, Range]
 
 
 class Mark(NamedTuple):
@@ -44,7 +51,7 @@ class Mark(NamedTuple):
 
 
 def draw_map(axes: Axes, task: Task) -> None:
-    """Walls, goals and start, in the units of the measures; the limits are the bounds.
+    """Walls, goals, start and an arm's first posture; the limits are the view or the bounds.
 
     Raises:
         ConfigError: The ground truth of the task is no plane.
@@ -55,9 +62,16 @@ def draw_map(axes: Axes, task: Task) -> None:
             f"{facts.name}: expected two ground-truth measures to draw a map, got "
             f"{len(facts.measures)}. `qdx compare` draws curves of any task."
         )
-    (x0, x1), (y0, y1) = facts.bounds
+    (x0, x1), (y0, y1) = extent = view_of(facts, scenery)
+    axes.set_xlim(x0, x1)
+    axes.set_ylim((y1, y0) if scenery.y_down else (y0, y1))
+    is_place = 1 / SLIM <= (x1 - x0) / (y1 - y0) <= SLIM
+    axes.set_aspect("equal" if is_place else "auto", adjustable="box", anchor="NW")
     if scenery.walls is not None:
-        _raster(axes, np.ma.masked_equal(scenery.walls, False), facts, cmap=ListedColormap([WALL]))
+        walls = np.ma.masked_equal(scenery.walls, False)
+        _raster(axes, walls, extent, cmap=ListedColormap([WALL]))
+    if scenery.limbs is not None:
+        draw_limbs(axes, scenery.limbs, alpha=0.4)
     marks = [Mark(g.name, g.centre, g.radius, goal_colour(i)) for i, g in enumerate(facts.goals)]
     for goal, mark in zip(facts.goals, marks, strict=True):
         _outline(axes, goal, mark.colour)
@@ -65,10 +79,6 @@ def draw_map(axes: Axes, task: Task) -> None:
         name_mark(axes, mark, task)
     if scenery.start is not None:
         mark_start(axes, scenery.start, task)
-    axes.set_xlim(x0, x1)
-    axes.set_ylim((y1, y0) if scenery.y_down else (y0, y1))
-    is_place = 1 / SLIM <= (x1 - x0) / (y1 - y0) <= SLIM
-    axes.set_aspect("equal" if is_place else "auto", adjustable="box", anchor="NW")
     axes.set_xlabel(facts.measures[0], labelpad=1)
     axes.set_ylabel(facts.measures[1], labelpad=3)
     if not is_place:
@@ -91,7 +101,20 @@ def draw_visits(axes: Axes, visits: Int64[Array, " C"], facts: TaskFacts) -> Axe
         return None
     grid = visits.reshape(facts.bins).T  # (x, y) → rows are y
     norm = LogNorm(1, max(10, int(visits.max())))
-    return _raster(axes, np.ma.masked_equal(grid, 0), facts, cmap=VISITS, norm=norm, zorder=0)
+    cells = np.ma.masked_equal(grid, 0)
+    return _raster(axes, cells, facts.bounds, cmap=VISITS, norm=norm, zorder=0)
+
+
+def draw_limbs(axes: Axes, limbs: Float[Array, "P 2"], *, alpha: float = 1.0) -> Line2D:
+    """An arm's joints, a line from one to the next."""
+    (line,) = axes.plot(*limbs.T, "o-", color=LIMB, alpha=alpha, linewidth=1.6, markersize=2.6)
+    line.set(zorder=2.5, solid_capstyle="round", gid="limbs")
+    return line
+
+
+def view_of(facts: TaskFacts, scenery: Scenery) -> View:
+    """What the map shows."""
+    return scenery.view or (facts.bounds[0], facts.bounds[1])
 
 
 def mark_start(axes: Axes, start: tuple[float, float], task: Task) -> None:
@@ -101,18 +124,19 @@ def mark_start(axes: Axes, start: tuple[float, float], task: Task) -> None:
 
 
 def name_mark(axes: Axes, mark: Mark, task: Task) -> None:
-    """A name beside a mark, on the side where walls and border hide least of it."""
+    """A name beside a mark, on the side where walls, border and names hide least of it."""
     facts, scenery = task.facts, task.scenery()
     down = 1 if scenery.y_down else -1
 
     def hidden(side: tuple[int, int]) -> float:
-        points = _extent(mark, facts, right=side[0], up=side[1] * down)
-        return _hidden(points, scenery.walls)
+        points = _extent(mark, view_of(facts, scenery), right=side[0], up=side[1] * down)
+        return _hidden(points, scenery.walls) + _taken(points, axes)
 
     right, below = min(SIDES, key=hidden)
+    radius = mark.radius / np.hypot(right, below)
     axes.annotate(
         mark.name,
-        (mark.at[0] + right * mark.radius, mark.at[1] + down * below * mark.radius),
+        (mark.at[0] + right * radius, mark.at[1] + down * below * radius),
         xytext=(mark.gap * right, -mark.gap * below),
         textcoords="offset points",
         ha={1: "left", 0: "center", -1: "right"}[right],
@@ -134,9 +158,9 @@ def goal_colour(i: int) -> str:
     return GOALS[i % len(GOALS)]
 
 
-def _raster(axes: Axes, cells: Array, facts: TaskFacts, **style: object) -> AxesImage:
-    """A picture over the bounds, row 0 at the smallest second measure whichever way y grows."""
-    (x0, x1), (y0, y1) = facts.bounds
+def _raster(axes: Axes, cells: Array, extent: Sequence[Range], **style: object) -> AxesImage:
+    """A picture over an extent, row 0 at the smallest second measure whichever way y grows."""
+    (x0, x1), (y0, y1) = extent
     options: dict[str, object] = {"interpolation": "nearest", "zorder": 1} | style
     kept = axes.get_aspect()
     made = axes.imshow(cells, origin="lower", extent=(x0, x1, y0, y1), **options)  # type: ignore[arg-type]
@@ -153,11 +177,11 @@ def _outline(axes: Axes, goal: Goal, colour: str) -> None:
     axes.add_patch(shape)
 
 
-def _extent(mark: Mark, facts: TaskFacts, *, right: int, up: int) -> Float64[Array, "2 S S"]:
-    """Points all over the place a name takes beside its mark, as shares of the bounds."""
-    low, high = facts.low, facts.high
+def _extent(mark: Mark, view: View, *, right: int, up: int) -> Float64[Array, "2 S S"]:
+    """Points all over the place a name takes beside its mark, as shares of the view."""
+    low, high = np.array(view).T
     x, y = (np.array(mark.at) - low) / (high - low)
-    rx, ry = mark.radius / (high - low)
+    rx, ry = mark.radius / np.hypot(right, up) / (high - low)
     u = np.linspace(-0.5, 0.5, 24)
     wide, tall = len(mark.name) * LETTER, 2 * LETTER
     xs = x + right * (rx + wide / 2 + MARGIN) + wide * u
@@ -173,3 +197,14 @@ def _hidden(points: Float64[Array, "2 S S"], walls: Array | None) -> float:
     xs, ys = points.clip(0, 1 - 1e-9)
     rows, columns = walls.shape
     return float((outside | walls[(ys * rows).astype(int), (xs * columns).astype(int)]).mean())
+
+
+def _taken(points: Float64[Array, "2 S S"], axes: Axes) -> float:
+    """Share of some points, in shares of the view, that lie on a name that is there already."""
+    axes.apply_aspect()
+    x, y = points[0], (1 - points[1] if axes.yaxis_inverted() else points[1])
+    taken = np.zeros(x.shape, bool)
+    for text in axes.texts:
+        box = text.get_window_extent().transformed(axes.transAxes.inverted())
+        taken |= (x > box.x0) & (x < box.x1) & (y > box.y0) & (y < box.y1)
+    return float(taken.mean())

@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray as Array
 
+LARGEST = np.finfo(np.float64).max / 4  # spans of it are finite
+
 
 def fronts(objectives: Float64[Array, "B K"]) -> Int64[Array, " B"]:
     """Rank of each point: 0 for the non-dominated, 1 for those without the zeros, and so on.
@@ -21,16 +23,17 @@ def fronts(objectives: Float64[Array, "B K"]) -> Int64[Array, " B"]:
     Args:
         objectives: Values to maximise; -inf allowed, NaN not.
     """
-    better = objectives[:, None, :] >= objectives[None, :, :]
-    nowhere_worse: Array = np.all(better, axis=2)
+    nowhere_worse = np.ones((len(objectives), len(objectives)), bool)
+    for values in objectives.T:
+        nowhere_worse &= values[:, None] >= values
     dominates = nowhere_worse & ~nowhere_worse.T
     n_dominators = dominates.sum(axis=0)
     ranks = np.full(len(objectives), -1, np.int64)
     rank = 0
-    while (ranks < 0).any():
-        front = (n_dominators == 0) & (ranks < 0)
+    while len(front := np.flatnonzero(n_dominators == 0)):
         ranks[front] = rank
         n_dominators -= dominates[front].sum(axis=0)
+        n_dominators[front] = -1  # done
         rank += 1
     return ranks
 
@@ -59,19 +62,20 @@ def best(objectives: Float64[Array, "B K"], n: int) -> Int64[Array, " n"]:
     """Rows of the n survivors: whole fronts, the last one by crowding; ties to the earlier row.
 
     Args:
-        objectives: Values to maximise; rows with -inf are only taken last.
+        objectives: Values to maximise; rows with -inf are taken after all others, front by front.
         n: Survivors wanted, at most B.
     """
-    ranks = fronts(objectives)
-    chosen: list[int] = []
-    for rank in range(int(ranks.max()) + 1 if len(ranks) else 0):
-        front = np.flatnonzero(ranks == rank)
-        room = n - len(chosen)
-        if len(front) > room:
-            finite = np.where(np.isfinite(objectives[front]), objectives[front], 0.0)
-            order = np.lexsort((front, -crowding(finite)))
-            front = front[order[:room]]
-        chosen.extend(front.tolist())
-        if len(chosen) == n:
-            break
-    return np.sort(np.array(chosen, np.int64))
+    lost: Array = (objectives == -np.inf).any(axis=1)
+    ranks = np.zeros(len(objectives), np.int64)
+    ranks[~lost] = fronts(objectives[~lost])
+    ranks[lost] = fronts(objectives[lost]) + len(objectives)
+    order = np.argsort(ranks, kind="stable")
+    if n <= 0 or n >= len(order):
+        return np.sort(order[:n])
+    last = ranks[order[n - 1]]
+    chosen, front = np.flatnonzero(ranks < last), np.flatnonzero(ranks == last)
+    room = n - len(chosen)
+    if len(front) > room and not lost[front[0]]:
+        bounded = np.minimum(objectives[front], LARGEST)  # +inf: nobody is there to compare with
+        front = front[np.argsort(-crowding(bounded), kind="stable")]
+    return np.sort(np.concatenate([chosen, front[:room]]))

@@ -5,6 +5,12 @@ space" (TAXONS), ICRA 2020; constants of the released environment. The arm and t
 of `curling`; the ball is larger, lighter and less bouncy, the motors are nearly unlimited, bodies
 fall asleep (`table_sleep`). The ball is in a hole where its centre is within 0.4 m of the corner;
 that is worth 100, which TAXONS does not use. The paper's policy is open loop (`policies/dmp`).
+
+Beside Box2D (tests/reference/table_twins): until something touches, all six observed numbers agree
+to 1e-4. Afterwards, over 500 genomes that hit the ball, final balls differ from Box2D's no more
+than Box2D's do when genes are moved by 1e-5: at every decile, or by less than 1e-5 m, and in the
+share that ends more than a coverage cell away. Sleep matters: without it four balls in ten end more
+than 0.1 mm, and none more than 6 mm, elsewhere.
 """
 
 from __future__ import annotations
@@ -19,7 +25,16 @@ from qdx.tasks import table_room
 from qdx.tasks.fused import Reward
 from qdx.tasks.table_bodies import Table
 from qdx.tasks.table_impact import solve_impacts
-from qdx.tasks.table_room import Sight, ball_place, has_left, look, set_up, starts_of
+from qdx.tasks.table_room import (
+    Joints,
+    Sight,
+    arm_place,
+    ball_place,
+    has_left,
+    look,
+    set_up,
+    starts_of,
+)
 from qdx.tasks.table_scene import Scene, Settings
 from qdx.tasks.table_sleep import Rest, fall_asleep, sleep_on, wake
 from qdx.tasks.table_step import solve_step
@@ -118,6 +133,12 @@ def measure(world: Holes, state: BilliardState) -> wp.vec2:
 
 
 @wp.func
+def pose(world: Holes, state: BilliardState) -> Joints:
+    """The arm's joints, table frame; for pictures."""
+    return arm_place(state.table)
+
+
+@wp.func
 def finish(world: Holes, state: BilliardState) -> Reward:
     """A hundred for a ball in a hole; nothing for one that left the table."""
     reward = Reward()
@@ -139,6 +160,7 @@ class Billiard:
     step = staticmethod(step)
     measure = staticmethod(measure)
     finish = staticmethod(finish)
+    pose = staticmethod(pose)
 
     @property
     def facts(self) -> TaskFacts:
@@ -151,8 +173,8 @@ class Billiard:
         holes.right = wp.vec2(*HOLES[1])
         return holes
 
-    def ceiling(self) -> Ceiling | None:
-        return None
+    def ceiling(self) -> Ceiling:
+        return table_room.ceiling(SETTINGS)
 
     def scenery(self) -> Scenery:
-        return Scenery(None, table_room.START)
+        return table_room.scenery()

@@ -4,6 +4,11 @@ Paolo, Coninx, Doncieux & Laflaquière, "Sparse reward exploration via novelty s
 GECCO 2021; scene and constants of the released environment (SERENE; the engine is the author's
 billiard on Box2D 2.3). Table frame: the origin at the centre, ±1.5 m. The motors are velocity
 controlled; reward comes at the last step only. Physics: `table_step` and `table_impact`.
+
+Beside Box2D (tests/reference/table_twins): over 500 controllers that hit the ball, final balls
+differ from Box2D's no more than Box2D's do when genes are moved by 1e-5, at every decile; the share
+that ends more than a coverage cell away is 4 %, between the 2 % of genes moved by 1e-5 and the 9 %
+of 1e-4.
 """
 
 from __future__ import annotations
@@ -20,8 +25,10 @@ from qdx.tasks.pictures import BLACK, BLUE, GREY
 from qdx.tasks.table_bodies import Table
 from qdx.tasks.table_impact import solve_impacts
 from qdx.tasks.table_room import (
+    Joints,
     Sight,
     Sketch,
+    arm_place,
     ball_place,
     has_left,
     is_in_arm,
@@ -116,6 +123,12 @@ def measure(world: Goals, state: CurlingState) -> wp.vec2:
 
 
 @wp.func
+def pose(world: Goals, state: CurlingState) -> Joints:
+    """The arm's joints, table frame; for pictures."""
+    return arm_place(state.table)
+
+
+@wp.func
 def finish(world: Goals, state: CurlingState) -> Reward:
     """(r - d) / r inside a goal; nothing for a ball that left the table."""
     position = measure(world, state)
@@ -159,6 +172,7 @@ class Curling:
     finish = staticmethod(finish)
     sketch = staticmethod(sketch)
     draw = staticmethod(draw)
+    pose = staticmethod(pose)
 
     @property
     def facts(self) -> TaskFacts:
@@ -173,9 +187,8 @@ class Curling:
         goals.radius_1 = GOALS[1][1]
         return goals
 
-    def ceiling(self) -> Ceiling | None:
-        """None: which cells the arm can send the ball to, and leave it in, is not known."""
-        return None
+    def ceiling(self) -> Ceiling:
+        return table_room.ceiling(SETTINGS)
 
     def scenery(self) -> Scenery:
-        return Scenery(None, table_room.START)
+        return table_room.scenery()

@@ -56,6 +56,7 @@ Lanes = wp.types.vector(LANES, wp.float32)
 Ring = wp.types.vector(2 * LANES, wp.float32)
 Goals = wp.types.matrix((len(GOALS), 2), wp.float32)
 Sketch = wp.types.vector(2 * N, wp.float32)
+Places = wp.types.vector(2 * (N + 1), wp.float32)
 
 FACTS = TaskFacts(
     name="redundant_arm",
@@ -211,6 +212,17 @@ def measure(world: Room, state: ArmState) -> wp.vec2:
 
 
 @wp.func
+def pose(world: Room, state: ArmState) -> Places:
+    """All joints in the square; for pictures."""
+    at = joints(state.angles)
+    places = Places()
+    for i in range(N + 1):
+        places[2 * i] = BASE + at.x[i]
+        places[2 * i + 1] = BASE + at.y[i]
+    return places
+
+
+@wp.func
 def finish(world: Room, state: ArmState) -> Reward:
     """(0.05 - d) / 0.05 inside a goal, by the last legal posture."""
     reward = Reward()
@@ -251,10 +263,11 @@ def draw(world: Room, kept: Sketch, x: wp.float32, y: wp.float32) -> wp.vec3:
     return wp.where(is_white, WHITE, BLACK)
 
 
-def start_tip() -> Array:
-    """End effector of the start posture relative to the base, (2,)."""
+def start_joints() -> Array:
+    """Joints of the start posture relative to the base, (21, 2)."""
     bend = np.cumsum(START)
-    return LENGTH * np.array([-np.sin(bend).sum(), np.cos(bend).sum()])
+    steps = LENGTH * np.stack([-np.sin(bend), np.cos(bend)], axis=1)
+    return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
 
 
 def walls() -> Array:
@@ -284,6 +297,7 @@ class RedundantArm:
     finish = staticmethod(finish)
     sketch = staticmethod(sketch)
     draw = staticmethod(draw)
+    pose = staticmethod(pose)
 
     @property
     def facts(self) -> TaskFacts:
@@ -292,7 +306,7 @@ class RedundantArm:
     def world(self, device: str) -> Any:
         room = Room()
         room.start = Angles(*START.astype(np.float32).tolist())
-        room.start_tip = wp.vec2(*start_tip().tolist())
+        room.start_tip = wp.vec2(*start_joints()[-1].tolist())
         room.goals = Goals(*[c - BASE for centre in GOALS for c in centre])
         room.pays_at_horizon = int(self.reward == "end")
         return room
@@ -305,10 +319,11 @@ class RedundantArm:
         return Ceiling(
             free / cells**2,
             "upper bound: cells not wholly within touch of the base; each holds the end effector "
-            "of a legal posture in the joints' range (by inverse kinematics), but the way there "
-            "from the spiral may not be legal",
+            "of a legal posture with joints turned by no more than the horizon allows, 1 rad "
+            "(by inverse kinematics), but the way there from the spiral may not be legal",
         )
 
     def scenery(self) -> Scenery:
-        x, y = (start_tip() + BASE).tolist()
-        return Scenery(walls(), (x, y))
+        limbs = start_joints() + BASE
+        x, y = limbs[-1].tolist()
+        return Scenery(walls(), (x, y), limbs=limbs)

@@ -42,6 +42,7 @@ GIVEN = [
             "kwargs": {"frame_skip": 2, "flag": True, "range": [0.2, 1.5], "inner": {"a": None}},
         }
     },
+    {"policy": {"kind": "dmp", "degree": 0, "action_length": "used"}},
     {"name": "yes", "seed": 2**60, "max_failed_fraction": 1, "island": 8191},
     {"name": "schön-1.0+a", "checkpoint": {"generations": 1, "seconds": 0}},
     {"observer": {"kind": "checkpoints", "samples": 3}, "executor": {"threads": 2, "shard": 5}},
@@ -237,6 +238,29 @@ def test_an_override_reaches_into_a_section_given_by_kind() -> None:
     assert config.searcher.parameters.batch == 7
     assert config.policy.parameters.hidden == 4
     assert config.checkpoint.seconds == 1
+
+
+def test_the_policy_is_the_tasks_own_kind_where_none_is_named() -> None:
+    billiard = {**SMALL, "task": "billiard"}
+    assert load(SMALL).policy.kind == "mlp"
+    assert load(billiard).policy.kind == "dmp"
+    assert load({**billiard, "policy": "mlp"}).policy.kind == "mlp"
+    assert load(billiard, ["policy.degree=3"]).resolved()["policy"] == {
+        "kind": "dmp",
+        "degree": 3,
+        "action_length": "ignored",
+    }
+
+
+def test_parameters_of_another_kind_of_policy_are_refused() -> None:
+    text = wrong(task="billiard", policy={"hidden": 9})
+    assert text == "policy.hidden: unknown key."
+
+
+def test_an_unknown_task_is_the_only_thing_said_of_a_policy_that_may_be_its_own() -> None:
+    text = wrong(task="billiards", policy={"degree": 3})
+    assert text.startswith("task: expected one of ")
+    assert "policy" not in text
 
 
 def test_the_last_override_wins() -> None:

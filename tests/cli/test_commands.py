@@ -144,6 +144,24 @@ def test_the_exported_policy_plays_as_the_stored_individual(folder):
     np.testing.assert_allclose(position.numpy(), best.evaluation.outcomes.truth[0], atol=1e-4)
 
 
+def test_an_open_loop_policy_is_exported_with_its_names(folder):
+    config = {"task": "billiard", "searcher": "random_search", "budget": 20, "seed": 1}
+    run, file = folder / "billiard", folder / "open_loop.pt"
+    best = qdx.run(config, run).best()
+    assert call(["export", str(run), "--format", "torch", "--out", str(file)]) == 0
+    state = torch.load(file, weights_only=True)
+    assert {name: tuple(values.shape) for name, values in state.items()} == {
+        "weights": (2, 6),
+        "scales": (2,),
+        "action_length": (),
+    }
+    np.testing.assert_array_equal(state["weights"][1].numpy(), best.genes[7:13])
+    with torch.no_grad():
+        first = best.policy()(torch.zeros(6), 0).numpy()  # cos(0) = 1: the sums of the weights
+    sums = [best.genes[:6].sum(), best.genes[7:13].sum()]
+    np.testing.assert_allclose(first, np.clip(sums, -1, 1), atol=1e-5)
+
+
 def test_sweep_writes_the_grid_and_runs_one(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     grid = ["sweep", "map_elites.yaml", "searcher.sigma=[0.05,0.5]", "seed=[1,2,3]", "budget=400"]

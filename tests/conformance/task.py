@@ -109,7 +109,8 @@ class TaskConformance:
 
     def test_the_ceiling_is_a_share(self, task: Any) -> None:
         ceiling = task.ceiling()
-        assert ceiling is None or (0 < ceiling.coverage <= 1 and ceiling.method)
+        assert 0 < ceiling.coverage <= 1
+        assert ceiling.method
 
     def test_episodes_start_where_the_scenery_says(self, task: Any, played: Played) -> None:
         starts, start = played.outcomes.observations["path"][:, 0], task.scenery().start
@@ -117,11 +118,17 @@ class TaskConformance:
             np.testing.assert_allclose(starts, np.tile(start, (played.n, 1)), atol=self.spread)
 
     def test_the_start_is_not_inside_a_wall(self, task: Any) -> None:
-        walls, start, _ = task.scenery()
-        if walls is not None and start is not None:
-            share = (np.array(start) - task.facts.low) / (task.facts.high - task.facts.low)
-            column, row = (share * walls.shape[::-1]).astype(int)
-            assert not walls[row, column]
+        scenery = task.scenery()
+        if scenery.walls is not None and scenery.start is not None:
+            low, high = np.array(scenery.view or task.facts.bounds).T
+            share = (np.array(scenery.start) - low) / (high - low)
+            column, row = (share * scenery.walls.shape[::-1]).astype(int)
+            assert not scenery.walls[row, column]
+
+    def test_a_picture_shows_the_whole_coverage_grid(self, task: Any) -> None:
+        low, high = np.array(task.scenery().view or task.facts.bounds).T
+        assert (low <= np.array(task.facts.bounds)[:, 0]).all()
+        assert (high >= np.array(task.facts.bounds)[:, 1]).all()
 
     def test_results_are_finite(self, played: Played) -> None:
         outcomes = played.outcomes

@@ -13,6 +13,7 @@ from qdx.assembly.parts import build_task
 from qdx.core.errors import ConfigError, ShapeError
 from qdx.report.picture import save
 from qdx.report.replay import save_video, trajectory_picture
+from qdx.tasks.curling import Curling
 from qdx.tasks.hard_maze import HardMaze
 from qdx.tasks.point import Point
 
@@ -64,6 +65,36 @@ def test_a_path_that_is_none_is_refused() -> None:
         trajectory_picture(HardMaze(), np.zeros((0, 2)), "")
     with pytest.raises(ShapeError, match="3 steps"):
         trajectory_picture(HardMaze(), PATH, "", steps=np.arange(3))
+
+
+def test_a_task_with_a_view_is_drawn_with_all_of_its_walls() -> None:
+    path = np.linspace([-0.5, 0.2], [1.2, 1.3], 11)
+    axes = trajectory_picture(Curling(), path, "").axes[0]
+    assert (axes.get_xlim(), axes.get_ylim()) == ((-1.55, 1.55), (-1.55, 1.55))
+    (walls,) = axes.images
+    assert list(walls.get_extent()) == [-1.55, 1.55, -1.55, 1.55]
+
+
+def test_an_arm_is_drawn_as_it_began_and_as_it_ended() -> None:
+    path = np.linspace([-0.5, 0.2], [1.2, 1.3], 3)
+    limbs = np.linspace(Curling().scenery().limbs, [[0, -1.5], [1, -1.5], [1.9, -1.5]], 3)
+    drawn = trajectory_picture(Curling(), path, "", limbs=limbs).axes[0]
+    first, last = [x for x in drawn.lines if x.get_gid() == "limbs"]
+    assert np.array_equal(first.get_xydata(), limbs[0])
+    assert np.array_equal(last.get_xydata(), limbs[-1])
+    plain = trajectory_picture(Curling(), path, "").axes[0]
+    (alone,) = [x for x in plain.lines if x.get_gid() == "limbs"]
+    assert np.array_equal(alone.get_xydata(), limbs[0])
+
+
+@pytest.mark.parametrize("end", [(0.1, 0.1), (0.09, 0.33), (0.5, 0.5)])
+def test_names_do_not_lie_on_one_another(end: tuple[float, float]) -> None:
+    path = np.linspace([0.1, 0.75], end, 5)
+    figure = trajectory_picture(HardMaze(), path, "")
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 4
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
 def test_a_gif_moves(tmp_path: Path) -> None:

@@ -7,9 +7,16 @@ from hypothesis.extra import numpy as arrays
 
 from qdx.searchers.pareto import best, crowding, fronts
 
-POINTS = st.integers(1, 24).flatmap(
-    lambda n: arrays.arrays(np.float64, (n, 2), elements=st.integers(0, 5).map(float))
-)
+
+def points_of(values):
+    """Points with one to three objectives; from few values, so that many are duplicates."""
+    return st.tuples(st.integers(1, 24), st.integers(1, 3)).flatmap(
+        lambda shape: arrays.arrays(np.float64, shape, elements=st.sampled_from(values))
+    )
+
+
+POINTS = points_of([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+WITH_LOST = points_of([0.0, 1.0, 2.0, -np.inf])
 
 
 def dominates(a, b):
@@ -29,7 +36,7 @@ def ranks_by_peeling(points):
     return [ranks[i] for i in range(len(points))]
 
 
-@given(POINTS)
+@given(POINTS | WITH_LOST)
 def test_fronts_are_those_of_peeling(points):
     assert fronts(points).tolist() == ranks_by_peeling(points)
 
@@ -76,6 +83,39 @@ def test_survivors_are_whole_fronts_and_the_least_crowded_of_the_last(points, da
     distances = crowding(points[front])
     if kept.any() and not kept.all():
         assert distances[kept].min() >= distances[~kept].max()
+
+
+def survivors_by_hand(points, n):
+    """Fronts of the rows without -inf, then of the others; the cut one by crowding, then by row."""
+    lost = [i for i, p in enumerate(points) if -np.inf in p]
+    whole = [i for i in range(len(points)) if i not in lost]
+    chosen = []
+    for rows in (whole, lost):
+        ranks = ranks_by_peeling(points[rows])
+        for rank in range(max(ranks, default=-1) + 1):
+            front = [i for i, r in zip(rows, ranks, strict=True) if r == rank]
+            if rows is whole and len(chosen) + len(front) > n:
+                crowded = dict(zip(front, crowding_by_hand(points[front]), strict=True))
+                front.sort(key=lambda i, crowded=crowded: (-round(crowded[i], 9), i))
+            chosen += front[: n - len(chosen)]
+    return sorted(chosen)
+
+
+@given(POINTS | WITH_LOST, st.data())
+def test_survivors_are_those_of_the_definition(points, data):
+    n = data.draw(st.integers(0, len(points)))
+    assert best(points, n).tolist() == survivors_by_hand(points, n)
+
+
+def test_lost_rows_survive_last_even_where_nobody_dominates_them():
+    points = np.array([[-np.inf, 9.0], [1.0, 2.0], [0.0, 0.0], [2.0, 1.0]])
+    assert best(points, 3).tolist() == [1, 2, 3]
+    assert best(points, 4).tolist() == [0, 1, 2, 3]
+
+
+def test_an_infinite_novelty_is_an_extreme_like_others():
+    points = np.array([[np.inf, 0.0], [3.0, 1.0], [2.9, 1.1], [1.0, 3.0]])
+    assert best(points, 2).tolist() == [0, 3]
 
 
 def test_failed_rows_survive_last():

@@ -46,7 +46,7 @@ def watch(
     for t in range(100):
         postures[row, t] = state.angles
         if state.done == 0:
-            action = act(body, row, redundant_arm.observe(room, state))
+            action = act(body, row, redundant_arm.observe(room, state), t)
             state = redundant_arm.step(room, state, action)
             lengths[row] = t + 1
     postures[row, 100] = state.angles
@@ -218,3 +218,40 @@ def test_the_scenery_has_the_references_walls():
 
 def test_the_ceiling_leaves_out_the_four_cells_around_the_base():
     assert RedundantArm().ceiling().coverage == 2496 / 2500
+
+
+def bent_towards(targets, rng):
+    """Postures that bring the end effector near targets (B, 2), joints within 1 rad of the start.
+
+    Smooth random postures, mended by damped least squares with joints of random weight.
+    """
+    low, high = reference.START - 1, reference.START + 1
+    n, along = len(targets), np.linspace(-0.5, 0.5, 20)
+    bends = rng.uniform(-1, 1, (3, n, 1)) * [[[0.9]], [[1.0]], [[0.2]]]
+    angles = reference.START + bends[0] + bends[1] * along + bends[2] * np.sin(2 * np.pi * along)
+    weights = rng.uniform(0.2, 1, 20)
+    for _ in range(40):
+        points = reference.joints(np.clip(angles, low, high))
+        levers = points[:, -1:] - points[:, :-1]
+        jacobian = np.stack([-levers[..., 1], levers[..., 0]], axis=1)
+        square = (jacobian * weights) @ jacobian.transpose(0, 2, 1) + 1e-5 * np.eye(2)
+        pull = np.linalg.solve(square, (targets - points[:, -1])[..., None])
+        angles = np.clip(angles, low, high) + weights * (jacobian.transpose(0, 2, 1) @ pull)[..., 0]
+    return np.clip(angles, low, high)
+
+
+@pytest.mark.slow
+def test_every_cell_of_the_ceiling_holds_the_end_of_a_legal_posture_in_range():
+    # 200 sub-steps of full acceleration turn a joint by 1.005 rad
+    assert sum(range(1, 201)) * redundant_arm.KICK > 1
+    found, rng = np.zeros((50, 50), bool), np.random.default_rng(0)
+    found[24:26, 24:26] = True  # too near to the base
+    for _ in range(20):
+        missing = np.argwhere(~found)
+        if not len(missing):
+            return
+        cells = missing[rng.integers(len(missing), size=4000)]
+        points = reference.joints(bent_towards((cells + rng.random((4000, 2))) / 50, rng))
+        legal = (reference.margins(points) >= 0).all(axis=1)
+        found[tuple((points[legal, -1] * 50).astype(int).T)] = True
+    raise AssertionError(f"no legal posture found for {(~found).sum()} cells")
