@@ -89,6 +89,7 @@ class TestAntMaze(SteppedTaskConformance):
 
 class Gymnasium(SteppedTaskConformance):
     is_sparse = False
+    has_ceiling = False
     section: Any
 
     @pytest.fixture

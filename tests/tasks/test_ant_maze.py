@@ -308,7 +308,7 @@ def test_every_cell_of_the_grid_can_be_reached():
 
 
 def test_pictures_have_the_walls():
-    walls, start, y_down = AntMaze().scenery()
+    walls, start, y_down, *_ = AntMaze().scenery()
     assert walls.shape == (700, 700)
     inside = [(-15, 20), (-3, -15), (10, -29), (-30 + 0.1, 5), (5, 39.9)]
     outside = [(-15, 0), (-3, -14), (10, 1), (-25, -25), (35, -25), (-25, 35), (-14, 20)]
