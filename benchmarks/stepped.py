@@ -5,6 +5,12 @@ same kind of controllers drives all of them. The loops are `SyncVectorEnv`s, as 
 
 * Ant-v5 as it comes: the same bodies and joints on an endless floor, 105 observed numbers;
 * AntMaze's own model in the leanest environment there is, so that only the way of stepping differs.
+
+What bounds it is the engine: 95 % of the time goes into MuJoCo, into four evaluations of the
+dynamics for each of the five steps. Leaving the Gymnasium loop is worth only a twentieth. The rest
+is work that is not done: seven walls cost a third of a step, and are only looked for where an ant
+may touch them; and the contacts of one ant are not sorted into islands, for they are one. In shards
+of 6 ants instead of 24 it is a sixth slower: the policies' NumPy calls then weigh more.
 """
 
 import subprocess

@@ -174,14 +174,9 @@ def start_state(seed: int) -> Float64[Array, " S"]:
 
 def clearance(x: Float64[Array, "..."], y: Float64[Array, "..."]) -> Float64[Array, "..."]:
     """Distance of places to the nearest wall, metres; 0 inside."""
-    sides = [
-        np.hypot(
-            np.maximum(abs(x - wall.x) - wall.half_x, 0),
-            np.maximum(abs(y - wall.y) - wall.half_y, 0),
-        )
-        for wall in WALLS
-    ]
-    nearest: Array = np.min(sides, axis=0)
+    cx, cy, half_x, half_y = np.array(WALLS).T.reshape(4, -1, *np.ones(np.ndim(x), int))
+    sides = np.hypot(np.maximum(abs(x - cx) - half_x, 0), np.maximum(abs(y - cy) - half_y, 0))
+    nearest: Array = sides.min(axis=0)
     return nearest
 
 

@@ -40,6 +40,27 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
         )
     if "max_episode_steps" in parameters.kwargs:
         raise ConfigError("task.kwargs.max_episode_steps: unknown key. Use task.horizon.")
+    view, descriptor = _tried(parameters, kind)
+    entry_point = _where(spec.entry_point)
+    facts = TaskFacts(
+        name=kind,
+        summary=f"Gymnasium's {spec.id}; an episode is worth the sum of its rewards.",
+        observation=tuple(f"observation {i}" for i in range(view.n_seen)),
+        action=tuple(f"action {i}" for i in range(view.n_acts)),
+        horizon=horizon,
+        measures=tuple(_name(key) for key in descriptor),
+        bounds=_bounds(parameters, descriptor, view),
+        bins=(parameters.bins,) * len(descriptor),
+        goals=_goals(parameters, len(descriptor)),
+        hidden=(5, 2),
+        source=f"Gymnasium, {entry_point}",
+        episode_seed=parameters.episode_seed,
+    )
+    return GymnasiumTask(parameters, descriptor, facts, _libraries(entry_point))
+
+
+def _tried(parameters: GymnasiumParameters, kind: str) -> tuple[View, tuple[int | str, ...]]:
+    """How numbers are translated and where measures are found, after a reset that went well."""
     environment = make(kind, parameters.kwargs)
     try:
         view = view_of(environment)
@@ -54,21 +75,7 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
     finally:
         with contextlib.suppress(Exception):
             environment.close()
-    facts = TaskFacts(
-        name=kind,
-        summary=f"Gymnasium's {spec.id}; an episode is worth the sum of its rewards.",
-        observation=tuple(f"observation {i}" for i in range(view.n_seen)),
-        action=tuple(f"action {i}" for i in range(view.n_acts)),
-        horizon=horizon,
-        measures=tuple(_name(key) for key in descriptor),
-        bounds=_bounds(parameters, descriptor, view),
-        bins=(parameters.bins,) * len(descriptor),
-        goals=_goals(parameters, len(descriptor)),
-        hidden=(5, 2),
-        source=f"Gymnasium, {spec.entry_point}",
-        episode_seed=parameters.episode_seed,
-    )
-    return GymnasiumTask(parameters, descriptor, facts, _libraries(spec.entry_point))
+    return view, descriptor
 
 
 def _descriptor(
@@ -160,10 +167,16 @@ def _name(key: int | str) -> str:
     return key if isinstance(key, str) else f"observation {key}"
 
 
-def _libraries(entry_point: Any) -> tuple[str, ...]:
+def _where(entry_point: Any) -> str:
+    """module:name of what makes an environment."""
+    if isinstance(entry_point, str):
+        return entry_point
+    return f"{entry_point.__module__}:{getattr(entry_point, '__qualname__', '')}"
+
+
+def _libraries(entry_point: str) -> tuple[str, ...]:
     """The simulators, and the distribution that brings the environment."""
-    module = entry_point if isinstance(entry_point, str) else entry_point.__module__
-    package = module.partition(":")[0].partition(".")[0]
+    package = entry_point.partition(":")[0].partition(".")[0]
     owners = () if package == "gymnasium" else _owners(package)
     return tuple(dict.fromkeys([*SIMULATORS, *owners]))
 
