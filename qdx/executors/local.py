@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Annotated, Any, NamedTuple, final
 
 from annotated_types import Ge
@@ -50,6 +52,22 @@ class Batch(NamedTuple):
         except Exception as error:
             raise RolloutError(f"a shard could not be evaluated: {error!r}") from error
 
+    def announce(self, ticket: int, finished: SimpleQueue[int]) -> None:
+        """Put the ticket into the queue once, when the last shard is done."""
+        left, lock = [len(self.shards)], Lock()
+
+        def one_less(_: Future[Any]) -> None:
+            with lock:
+                left[0] -= 1
+                is_last = left[0] == 0
+            if is_last:
+                finished.put(ticket)
+
+        for shard in self.shards:
+            shard.add_done_callback(one_less)
+        if not self.shards:
+            finished.put(ticket)
+
 
 @final
 class Local:
@@ -61,6 +79,7 @@ class Local:
         self._shard = parameters.shard
         self._pool = ThreadPoolExecutor(parameters.threads or os.cpu_count(), "rollout")
         self._batches: dict[int, Batch] = {}
+        self._finished: SimpleQueue[int] = SimpleQueue()  # tickets, cancelled ones among them
         self._next = 0
 
     def submit(self, rollout: Rollout, genomes: Genomes) -> int:
@@ -68,22 +87,24 @@ class Local:
         size = self._shard or shard_of(len(genomes))
         if isinstance(rollout, Divisible):
             pieces, finish = _divided(rollout, genomes, size)
-            self._batches[ticket] = Batch([self._pool.submit(piece) for piece in pieces], finish)
+            batch = Batch([self._pool.submit(piece) for piece in pieces], finish)
         else:
             parts = [self._pool.submit(rollout, part) for part in shards(genomes, size)]
-            self._batches[ticket] = Batch(parts, lambda: unshard([p.result() for p in parts]))
+            batch = Batch(parts, lambda: unshard([p.result() for p in parts]))
+        self._batches[ticket] = batch
+        batch.announce(ticket, self._finished)
         return ticket
 
     def collect(self, timeout: float | None = None) -> dict[int, Outcomes]:
         deadline = None if timeout is None else time.monotonic() + timeout
         while self._batches:
-            pending = {f for b in self._batches.values() for f in b.shards if not f.done()}
-            done = [t for t, b in self._batches.items() if not pending & set(b.shards)]
-            if done:  # one: an error loses no other
-                return {done[0]: self._batches.pop(done[0]).outcomes()}
             left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-            if not wait(pending, left, FIRST_COMPLETED).done:
+            try:
+                ticket = self._finished.get(timeout=left)
+            except Empty:
                 break
+            if ticket in self._batches:  # one at a time: an error loses no other
+                return {ticket: self._batches.pop(ticket).outcomes()}
         return {}
 
     def cancel(self, ticket: int) -> None:
