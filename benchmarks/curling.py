@@ -4,12 +4,10 @@ Run: `python -m benchmarks.curling`. Needs Box2D 2.3.10 (the wheel on PyPI).
 """
 
 import functools
-import subprocess
-import sys
 
 import numpy as np
 
-from benchmarks.timing import pin_to_one_core, side_by_side
+from benchmarks.timing import in_a_process_of_its_own, pin_to_one_core, side_by_side
 from qdx.api import evaluate
 from qdx.assembly.config import load
 from qdx.assembly.parts import build_policy
@@ -55,13 +53,7 @@ def one_core() -> list[str]:
 
 def table() -> list[str]:
     """A process of its own, so that pinning does not outlive it."""
-    command = [
-        sys.executable,
-        "-c",
-        "from benchmarks.curling import *; print(*one_core(), sep='\\n')",
-    ]
-    pinned = subprocess.run(command, capture_output=True, text=True, check=True)
-    return pinned.stdout.rstrip().split("\n")
+    return in_a_process_of_its_own("benchmarks.curling", "one_core()")
 
 
 if __name__ == "__main__":

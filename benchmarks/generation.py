@@ -4,15 +4,13 @@ Run: `python -m benchmarks generation`.
 """
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
-from benchmarks.timing import pin_to_one_core
+from benchmarks.timing import in_a_process_of_its_own, pin_to_one_core
 from qdx.campaign.campaign import Campaign
 from qdx.core.types import Described, Evaluations, Genomes, Outcomes, Purpose
 
@@ -90,13 +88,13 @@ def share(threads: int) -> str:
     )
 
 
+def on_one_core() -> list[str]:
+    """The line of one thread, on one core."""
+    pin_to_one_core()
+    return [share(1)]
+
+
 def table() -> list[str]:
     """One thread on one core, and two threads on two."""
-    code = "from benchmarks.generation import *; pin_to_one_core(); print(share(1))"
-    pinned = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    return [pinned.stdout.rstrip(), share(2)]
-
-
-__all__ = ["pin_to_one_core", "share", "table"]
+    pinned = in_a_process_of_its_own("benchmarks.generation", "on_one_core()")
+    return [*pinned, share(2)]

@@ -3,14 +3,12 @@
 Run: `python -m benchmarks rollout`.
 """
 
-import subprocess
-import sys
 from statistics import median
 
 import numpy as np
 
 from benchmarks.frozen import naive_warp_hard_maze, torch_hard_maze
-from benchmarks.timing import pin_to_one_core, side_by_side
+from benchmarks.timing import in_a_process_of_its_own, pin_to_one_core, side_by_side
 from qdx.assembly.config import load
 from qdx.assembly.parts import build_executor, build_rollout
 from qdx.core.types import Genomes
@@ -85,10 +83,4 @@ def threads() -> list[str]:
 
 def table() -> list[str]:
     """One core in a process of its own, so that pinning does not outlive it."""
-    command = [
-        sys.executable,
-        "-c",
-        "from benchmarks.rollout import *; print(*one_core(), sep='\\n')",
-    ]
-    pinned = subprocess.run(command, capture_output=True, text=True, check=True)
-    return [*pinned.stdout.rstrip().split("\n"), *threads()]
+    return [*in_a_process_of_its_own("benchmarks.rollout", "one_core()"), *threads()]

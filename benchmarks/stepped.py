@@ -13,8 +13,6 @@ may touch them; and the contacts of one ant are not sorted into islands, for the
 of 6 ants instead of 24 it is a sixth slower: the policies' NumPy calls then weigh more.
 """
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +23,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.vector import SyncVectorEnv
 
-from benchmarks.timing import pin_to_one_core, side_by_side
+from benchmarks.timing import in_a_process_of_its_own, pin_to_one_core, side_by_side
 from qdx.core.types import Genomes
 from qdx.observers.sampling import Final
 from qdx.policies.mlp import Mlp
@@ -138,10 +136,4 @@ def one_core() -> list[str]:
 
 def table() -> list[str]:
     """A process of its own, so that pinning does not outlive it."""
-    command = [
-        sys.executable,
-        "-c",
-        "from benchmarks.stepped import *; print(*one_core(), sep='\\n')",
-    ]
-    pinned = subprocess.run(command, capture_output=True, text=True, check=True)
-    return pinned.stdout.rstrip().split("\n")
+    return in_a_process_of_its_own("benchmarks.stepped", "one_core()")

@@ -1,6 +1,8 @@
 """Side-by-side timing: the contestants take turns, so a drift of the machine hits all of them."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from statistics import median
@@ -32,3 +34,11 @@ def side_by_side(
             if i:
                 seconds[name].append(clock() - start)
     return {name: take(values) for name, values in seconds.items()}
+
+
+def in_a_process_of_its_own(module: str, expression: str) -> list[str]:
+    """The lines that an expression of a module gives there, so that pinning does not outlive it."""
+    code = f"from {module} import *; print(*{expression}, sep='\\n')"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.rstrip().split("\n")

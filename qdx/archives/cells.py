@@ -30,7 +30,6 @@ from ribs.archives import CVTArchive, GridArchive, k_means_centroids
 from threadpoolctl import threadpool_limits
 
 from qdx.archives.members import Members
-from qdx.archives.neighbours import Neighbours
 from qdx.archives.parameters import (
     CellsParameters,
     CvtParameters,
@@ -132,10 +131,7 @@ class Cells:
         *,
         exclude: Int64[Array, " B"] | None = None,
     ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
-        index = Neighbours(descriptors.shape[1], method="brute")
-        ids = self.members()
-        index.add(ids, self._records.descriptors(ids))
-        return index.query(descriptors, k, exclude=exclude)
+        return self._members.neighbours(descriptors, k, exclude=exclude)
 
     def report(self) -> Json:
         return {

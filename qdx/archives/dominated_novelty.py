@@ -20,7 +20,6 @@ from numpy import ndarray as Array
 from scipy.spatial.distance import cdist
 
 from qdx.archives.members import Members
-from qdx.archives.neighbours import Neighbours
 from qdx.archives.parameters import DominatedNoveltyParameters, Rivals
 from qdx.core.protocols import Describe, MemberChanges
 from qdx.core.records import Records
@@ -81,10 +80,7 @@ class DominatedNovelty:
         *,
         exclude: Int64[Array, " B"] | None = None,
     ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
-        index = Neighbours(descriptors.shape[1], method="brute")
-        ids = self.members()
-        index.add(ids, self._records.descriptors(ids))
-        return index.query(descriptors, k, exclude=exclude)
+        return self._members.neighbours(descriptors, k, exclude=exclude)
 
     def report(self) -> Json:
         return {"size": len(self)}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import final
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray as Array
 
+from qdx.archives.neighbours import Neighbours
 from qdx.core.errors import QdxError
 from qdx.core.protocols import MemberChanges
 from qdx.core.records import Records
@@ -58,6 +59,19 @@ class Members:
                 del self._fresh[id_]
             else:
                 self._gone[id_] = None
+
+    def neighbours(
+        self,
+        descriptors: Float32[Array, "B D"],
+        k: int,
+        *,
+        exclude: Int64[Array, " B"] | None = None,
+    ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
+        """The nearest of them, by one scan over all: for archives that are seldom asked."""
+        index = Neighbours(descriptors.shape[1], method="brute")
+        ids = self.ids()
+        index.add(ids, self._records.descriptors(ids))
+        return index.query(descriptors, k, exclude=exclude)
 
     def load(self, ids: Int64[Array, " N"]) -> None:
         """The members of a commit."""

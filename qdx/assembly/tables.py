@@ -53,7 +53,7 @@ POLICIES = {
 }
 DESCRIPTORS = {
     "identity": Row(
-        "qdx.descriptors.parameters:IdentityParameters", "qdx.descriptors.identity:build"
+        "qdx.descriptors.parameters:IdentityParameters", "qdx.descriptors.identity:identity"
     ),
     "autoencoder": Row(
         "qdx.descriptors.parameters:AutoencoderParameters",

@@ -7,58 +7,19 @@ descriptor is the genome), random (RBD, ten uniform numbers) and image (IBD, the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import final
-
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from qdx.core.errors import ConfigError
-from qdx.core.protocols import Bounds, Observations
+from qdx.core.protocols import Observations
 from qdx.core.rng import draw
-from qdx.core.types import Described, Json, State
+from qdx.descriptors.fixed import Fixed
 from qdx.descriptors.parameters import GenomeParameters, PixelsParameters, RandomParameters
 from qdx.descriptors.setting import DescriptorSetting
 
-Place = Callable[[Observations], Float32[Array, "B D"]]
 GENE_BOUND = 5.0  # genes are clipped to ±5 (the papers)
 CHUNK = 256  # episodes whose frames are drawn at once
-
-
-@final
-class Fixed:
-    """A space that never moves: a function of what is seen."""
-
-    has_surprise = False
-
-    def __init__(self, place: Place, bounds: Bounds) -> None:
-        """What gives a point for each row, and the range of each of its numbers."""
-        self._place = place
-        self._bounds = bounds
-
-    def dimension(self) -> int:
-        return len(self._bounds)
-
-    def bounds(self) -> Bounds:
-        return self._bounds
-
-    def describe(self, observations: Observations, failed: Bool[Array, " B"]) -> Described:
-        alive = np.flatnonzero(~failed)
-        descriptors = np.full((len(failed), self.dimension()), np.nan, np.float32)
-        if len(alive):
-            seen = {name: values[alive] for name, values in observations.items()}
-            descriptors[alive] = self._place(seen)
-        return Described(descriptors, None, space=0)
-
-    def learn(self, observations: Observations) -> Json | None:
-        return None
-
-    def state(self) -> State:
-        return State({}, {})
-
-    def restore(self, state: State) -> None:
-        pass
 
 
 def genome(parameters: GenomeParameters, setting: DescriptorSetting) -> Fixed:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from qdx.core.errors import ConfigError
-from qdx.descriptors.baselines import Fixed, genome, pixels, random
+from qdx.descriptors.baselines import genome, pixels, random
+from qdx.descriptors.fixed import Fixed
 from qdx.descriptors.parameters import GenomeParameters, PixelsParameters, RandomParameters
 from qdx.descriptors.setting import DescriptorSetting
 from qdx.rollout.drawing import Drawing

@@ -9,21 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qdx.descriptors.identity import Identity, IdentityParameters
+from qdx.descriptors.fixed import Fixed
+from qdx.descriptors.identity import identity
+from qdx.descriptors.parameters import IdentityParameters
+from qdx.descriptors.setting import DescriptorSetting
 from tests.conformance.descriptor import DescriptorConformance
 from tests.conformance.making import equal
 
 
 class TestIdentity(DescriptorConformance):
     @pytest.fixture(params=["final", "path"])
-    def build(self, request: pytest.FixtureRequest) -> Callable[[], Identity]:
+    def build(self, request: pytest.FixtureRequest) -> Callable[[], Fixed]:
         dimension = {"final": 2, "path": 10}[request.param]
-        return partial(
-            Identity,
-            IdentityParameters(),
-            observation=request.param,
-            bounds=((0.0, 1.0),) * dimension,
-        )
+        setting = DescriptorSetting(request.param, ((0.0, 1.0),) * dimension)
+        return partial(identity, IdentityParameters(), setting)
 
     @pytest.fixture
     def observations(self) -> dict[str, Any]:
