@@ -105,7 +105,10 @@ SEARCHERS = {
         "qdx.searchers.random_search:RandomSearch",
     ),
 }
-EXECUTORS = {"local": Row("qdx.executors.local:LocalParameters", "qdx.executors.local:Local")}
+EXECUTORS = {
+    "local": Row("qdx.executors.local:LocalParameters", "qdx.executors.local:Local"),
+    "dask": Row("qdx.executors.parameters:DaskParameters", "qdx.executors.on_dask:on_dask"),
+}
 
 TABLES: dict[str, dict[str, Row]] = {
     "task": TASKS,
