@@ -103,7 +103,9 @@ def worker_specs(p: DaskParameters, where: Mapping[str, str]) -> dict[str, Any]:
         }
     n = p.workers or os.cpu_count() or 1
     if p.processes:
-        return {f"cpu{i}": {"cls": Nanny, "options": {**options, "env": ONE_THREAD}} for i in range(n)}
+        return {
+            f"cpu{i}": {"cls": Nanny, "options": {**options, "env": ONE_THREAD}} for i in range(n)
+        }
     return {f"thread{i}": {"cls": Worker, "options": options} for i in range(n)}
 
 

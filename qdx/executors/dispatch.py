@@ -52,9 +52,8 @@ class Dispatcher:
         parameters: ClusterParameters,
         *,
         clock: Callable[[], float] = time.monotonic,
-        grace_s: float = GRACE_S,
     ) -> None:
-        self._engine, self._p, self._clock, self._grace_s = engine, parameters, clock, grace_s
+        self._engine, self._p, self._clock = engine, parameters, clock
         self._lifeline = Lifeline(engine, parameters.tries, clock=clock)
         self._waiting: deque[Job] = deque()
         self._suspects: deque[Job] = deque()  # run alone, one after the other
@@ -279,7 +278,7 @@ class Dispatcher:
         """
         if not self._slots or not self._running:
             self._alive_at = self._clock()
-        if self._clock() - self._alive_at <= self._p.timeout_s + self._grace_s:
+        if self._clock() - self._alive_at <= self._p.timeout_s + GRACE_S:
             return
         late = sorted(self._running)
         self._counts["hung"] += len(late)

@@ -17,7 +17,7 @@ from distributed import WorkerPlugin
 from distributed.scheduler import KilledWorker
 
 from qdx.core.errors import ConfigError
-from qdx.executors.clusters import TIMEOUT_S, connect, make_cluster, shards_ask
+from qdx.executors.clusters import TIMEOUT_S, connect, installed_cluster, make_cluster, shards_ask
 from qdx.executors.dispatch import Dispatcher
 from qdx.executors.engine import Answered, Arrival, Attempt, EngineLost, Lost, Raised
 from qdx.executors.parameters import DaskParameters
@@ -28,7 +28,7 @@ def on_dask(parameters: DaskParameters) -> Dispatcher:
     """The executor on a Dask cluster, which is opened with the first batch.
 
     Raises:
-        ConfigError: More than one cluster is named.
+        ConfigError: More than one cluster is named, or one that is not installed.
     """
     named = [key for key in ("address", "scheduler_file", "cluster") if getattr(parameters, key)]
     named += ["workers"] * bool(parameters.workers)
@@ -37,6 +37,8 @@ def on_dask(parameters: DaskParameters) -> Dispatcher:
             f"executor: expected one of workers, address, scheduler_file and cluster, got "
             f"{' and '.join(named)}. Name the one to use."
         )
+    if parameters.cluster:
+        installed_cluster(parameters.cluster)  # says now what is not there
     return Dispatcher(DaskEngine(parameters), parameters)
 
 

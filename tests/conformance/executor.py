@@ -148,6 +148,15 @@ class ExecutorConformance:
         ticket = executor.submit(Echo(), genomes(30))
         assert equal(results(executor, ticket)[ticket], Echo()(genomes(30)))
 
+    def test_progress_counts_genomes_of_the_batches_under_way(self, executor: Any) -> None:
+        assert executor.progress() == (0, 0)
+        ticket = executor.submit(Echo(), genomes(50))
+        done, of = executor.progress()
+        assert 0 <= done <= of == 50
+        results(executor, ticket)
+        assert executor.progress() == (0, 0)
+        assert executor.report() == {}
+
     def test_closes_with_work_under_way(self, build: Callable[[], Any]) -> None:
         executor = build()
         executor.submit(Echo(), genomes(50))
