@@ -8,8 +8,7 @@ What can happen to a shard, and what follows:
     its worker is lost        run again. After `deaths` losses its genomes are run one at a time. A
                               genome that loses a worker is from then on run with nothing beside it,
                               so a further loss is its own; after `deaths` it is marked failed
-    it hangs                  the worker ends itself (`worker.Watchdog`) or is ended from here, and is
-                              lost
+    it hangs                  its worker ends itself (`worker.Watchdog`) or is ended from here
     the scheduler is lost     all shards under way wait until the cluster was opened anew
     there are no workers      everything waits, up to `workers_timeout_s`; then the campaign ends
 

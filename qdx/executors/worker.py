@@ -23,9 +23,7 @@ from qdx.core.types import Genomes, take
 
 STDERR = 2  # file descriptor: engines replace sys.stderr by things that have none
 OPENED = 8  # rollouts a process keeps open
-ONE_THREAD = {  # read by libraries when they are loaded, so it belongs into a worker's environment
-    name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 class Home(NamedTuple):

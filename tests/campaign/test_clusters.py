@@ -23,7 +23,7 @@ from tests.campaign.striking import Strike, strikes
 
 pytestmark = pytest.mark.slow
 
-BUDGET, STRUCK = 1500, 700  # a genome in the middle of a generation in the middle of the run
+BUDGET, STRUCK = 1500, 750  # a genome in the middle of a generation in the middle of the run
 
 
 def config(executor: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_a_batch_of_nothing_but_poison_is_a_rollout_error() -> None:
 
 @pytest.mark.parametrize("name", ["raises", "garbles", "swaps", "answers nothing"])
 def test_a_shard_that_never_comes_back_right_ends_the_campaign(name: str) -> None:
-    plan = {k: FAULTS[name] for k in range(100)}
+    plan = dict.fromkeys(range(100), FAULTS[name])
     with pytest.raises(RolloutError, match="in 3 tries"):
         evaluated(FaultyEngine(plan), genomes(4))
 
@@ -131,7 +131,7 @@ def test_a_cluster_that_cannot_be_opened_is_tried_so_often_and_no_more() -> None
 
 
 def test_a_cluster_lost_again_and_again_ends_the_campaign() -> None:
-    plan = {k: faults.loses_the_engine for k in range(100)}
+    plan = dict.fromkeys(range(100), faults.loses_the_engine)
     with pytest.raises(RolloutError, match="times in a row"):
         evaluated(FaultyEngine(plan), genomes(4), tries=2)
 
