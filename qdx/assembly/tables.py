@@ -108,6 +108,7 @@ SEARCHERS = {
 EXECUTORS = {
     "local": Row("qdx.executors.local:LocalParameters", "qdx.executors.local:Local"),
     "dask": Row("qdx.executors.parameters:DaskParameters", "qdx.executors.on_dask:on_dask"),
+    "ray": Row("qdx.executors.parameters:RayParameters", "qdx.executors.on_ray:on_ray"),
 }
 
 TABLES: dict[str, dict[str, Row]] = {

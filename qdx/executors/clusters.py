@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,12 +12,10 @@ from typing import Any
 from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
 
 from qdx.core.errors import ConfigError
+from qdx.executors.machine import LOCALHOST, TIMEOUT_S, gpus_for, visible_gpus
 from qdx.executors.parameters import DaskParameters
 from qdx.executors.worker import ONE_THREAD
 
-TIMEOUT_S = 10.0  # of everything that is asked of a scheduler
-START_S = 60.0  # of a cluster's start on this machine
-LOCALHOST = "127.0.0.1"
 GROUP = "qdx.clusters"
 
 
@@ -107,44 +103,3 @@ def worker_specs(p: DaskParameters, where: Mapping[str, str]) -> dict[str, Any]:
             f"cpu{i}": {"cls": Nanny, "options": {**options, "env": ONE_THREAD}} for i in range(n)
         }
     return {f"thread{i}": {"cls": Worker, "options": options} for i in range(n)}
-
-
-def gpus_for(workers: int, gpus: list[str]) -> list[str]:
-    """The GPUs that workers are pinned to, one each.
-
-    Raises:
-        ConfigError: There are none, or not enough.
-    """
-    if not gpus or workers > len(gpus):
-        raise ConfigError(
-            f"executor.workers: expected at most one worker per GPU, got {workers or 'one'} for "
-            f"{len(gpus)} GPUs. CUDA_VISIBLE_DEVICES says which of them are used."
-        )
-    return gpus[: workers or len(gpus)]
-
-
-def visible_gpus(environment: Mapping[str, str]) -> list[str]:
-    """Indices or UUIDs of the GPUs this process may use, as CUDA_VISIBLE_DEVICES names them.
-
-    CUDA ends the list at the first entry that is no device, such as -1 or an empty one. Without the
-    variable, nvidia-smi is asked: it opens no CUDA context in this process.
-    """
-    listed = environment.get("CUDA_VISIBLE_DEVICES")
-    if listed is None:
-        return _installed_gpus()
-    gpus: list[str] = []
-    for entry in listed.split(","):
-        name = entry.strip()
-        if not (name.isdigit() or name.startswith(("GPU-", "MIG-"))):
-            break
-        gpus.append(name)
-    return gpus
-
-
-def _installed_gpus() -> list[str]:
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return []
-    query = [command, "--query-gpu=index", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    return done.stdout.split() if done.returncode == 0 else []

@@ -17,9 +17,10 @@ from distributed import WorkerPlugin
 from distributed.scheduler import KilledWorker
 
 from qdx.core.errors import ConfigError
-from qdx.executors.clusters import TIMEOUT_S, connect, installed_cluster, make_cluster, shards_ask
+from qdx.executors.clusters import connect, installed_cluster, make_cluster, shards_ask
 from qdx.executors.dispatch import Dispatcher
 from qdx.executors.engine import Answered, Arrival, Attempt, EngineLost, Lost, Raised
+from qdx.executors.machine import TIMEOUT_S
 from qdx.executors.parameters import DaskParameters
 from qdx.executors.worker import Home, evaluate, here, settle
 

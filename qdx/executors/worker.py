@@ -117,6 +117,22 @@ def settle(campaign: Home | None = None) -> None:
 
 
 @final
+class Actor:
+    """A worker as an object that is called: what Ray starts in a process of its own."""
+
+    def __init__(self, campaign: Home) -> None:
+        settle(campaign)
+
+    def pid(self) -> int:
+        """Answers once it is there."""
+        return os.getpid()
+
+    def evaluate(self, rollout: bytes, genomes: bytes, timeout_s: float) -> bytes:
+        """Run a shard."""
+        return evaluate(rollout, genomes, timeout_s)
+
+
+@final
 class Watchdog:
     """Ends this process when a shard runs longer than it may, with its stack on stderr.
 
