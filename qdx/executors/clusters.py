@@ -36,7 +36,8 @@ def make_cluster(p: DaskParameters) -> tuple[Any, str]:
 
 def connect(address: str) -> Any:
     """A client that is nobody's default, quiet and in a hurry."""
-    return Client(address, timeout=TIMEOUT_S, set_as_default=False, name="qdx")
+    options = {"timeout": TIMEOUT_S, "set_as_default": False, "name": "qdx"}
+    return Client(address, **options)  # type: ignore[no-untyped-call]
 
 
 def shards_ask(p: DaskParameters) -> dict[str, float]:
@@ -66,10 +67,10 @@ def local_cluster(p: DaskParameters) -> Any:
     """A scheduler in this process and its workers, on 127.0.0.1, each with a nanny."""
     inside = not p.processes
     where = {"protocol": "inproc://"} if inside else {"host": LOCALHOST, "protocol": "tcp://"}
-    scheduler = {**where, "port": 0, "dashboard": False, "dashboard_address": None}
+    scheduler = {**where, "port": 0, "dashboard": False, "dashboard_address": f"{LOCALHOST}:0"}
     # The dispatcher counts losses itself, so the scheduler reports each one.
     scheduler |= {"allowed_failures": 0}
-    return SpecCluster(
+    return SpecCluster(  # type: ignore[no-untyped-call]
         scheduler={"cls": Scheduler, "options": scheduler},
         workers=worker_specs(p, where),
         silence_logs="ERROR",
@@ -83,7 +84,8 @@ def worker_specs(p: DaskParameters, where: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ConfigError: `device: cuda` without a GPU, or with fewer than `workers`.
     """
-    options: dict[str, Any] = {**where, "nthreads": 1, "dashboard": False, "memory_limit": 0}
+    options: dict[str, Any] = {**where, "nthreads": 1, "memory_limit": 0}
+    options |= {"dashboard": False, "dashboard_address": f"{LOCALHOST}:0"}
     if p.device == "cuda":
         gpus = gpus_for(p.workers, visible_gpus(os.environ))
         return {

@@ -7,6 +7,7 @@ no state that a result depends on; one that has gone is replaced by a new one.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -53,7 +54,7 @@ class RayEngine:
     def open(self) -> None:
         self.close()
         if not ray.is_initialized():
-            ray.init(**self._cluster(), log_to_driver=False, logging_level="ERROR")
+            ray.init(**self._cluster(), log_to_driver=False, logging_level=logging.ERROR)
             self._is_ours = True
         self._crews = [self._crew() for _ in range(self._n_workers())]
 
@@ -138,7 +139,7 @@ class RayEngine:
         Raises:
             ConfigError: There are fewer GPUs than workers.
         """
-        has = ray.cluster_resources()
+        has = ray.cluster_resources()  # type: ignore[no-untyped-call]
         if self._p.device == "cuda":
             return len(gpus_for(self._p.workers, [str(i) for i in range(int(has.get("GPU", 0)))]))
         return self._p.workers or max(int(has.get("CPU", 1)), 1)
