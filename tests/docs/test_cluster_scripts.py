@@ -19,7 +19,9 @@ from tests.campaign.processes import PATIENCE_S, ROOT, waiting
 
 CLUSTER = ROOT / "configs" / "cluster"
 SCRIPTS = sorted(CLUSTER.glob("*.sh"))
-SMALL = "{budget: 2500, seed: 3, task: point, searcher: novelty_search, checkpoint: {generations: 2}}"
+SMALL = (
+    "{budget: 2500, seed: 3, task: point, searcher: novelty_search, checkpoint: {generations: 2}}"
+)
 
 
 class Jobs:
