@@ -204,7 +204,7 @@ class Neighbours:
         if grown < places.n:
             bound = np.full(len(queries), np.inf)
             if members.shape[1] >= k:
-                bound = np.partition(distances, k - 1, axis=1)[:, k - 1] ** 2
+                bound = distances[:, :k].max(axis=1) ** 2  # k places, the nearest but for ties
             outside = slice(grown, places.n)
             more = self._scan(places.points[outside], places.squares[outside], queries, k, bound)
             more[more >= 0] += grown
