@@ -170,7 +170,7 @@ def check(raw: Json, name: str = "") -> Config:
     own = getattr(searcher.parameters, "defaults", {}) if searcher else {}
     task = _section("task", "task", raw.get("task"), problems)
     given = {**DEFAULTS, **raw, "policy": _policy(raw.get("policy"), task)}
-    given |= {s: _with_kind(raw.get(s), kind) for s, kind in own.items()}
+    given |= {s: _with_own(raw.get(s), default) for s, default in own.items()}
     parts = {"task": task, "searcher": searcher}
     parts |= {s: _section(s, s, given.get(s), problems) for s in SECTIONS if s not in parts}
     archives = _archives(raw.get("archives") or {}, searcher, problems)
@@ -226,6 +226,17 @@ def _policy(raw: Any, task: Section | None) -> Any:
 def _with_kind(raw: Any, kind: str) -> Any:
     """A section whose kind is a given one where it names none."""
     return {"kind": kind, **raw} if isinstance(raw, Mapping) else raw or kind
+
+
+def _with_own(raw: Any, default: str | Json) -> Any:
+    """A section that starts from a searcher's own default for as long as the kind is the same."""
+    if isinstance(default, str):
+        return _with_kind(raw, default)
+    raw = {"kind": raw} if isinstance(raw, str) else raw
+    own = default["kind"]
+    if raw and not (isinstance(raw, Mapping) and raw.get("kind", own) == own):
+        return raw
+    return {**default, **(raw or {})}
 
 
 def _section(table: str, path: str, raw: Any, problems: list[str]) -> Any:

@@ -297,7 +297,7 @@ def test_what_changed_is_named_by_its_path() -> None:
     assert changed(old.resolved(), new.resolved()) == ["searcher.sigma", "seed"]
 
 
-SURPRISED = ("taxons", "surprise_search")  # they select for the surprise of a learned space
+SURPRISED = ("taxons", "surprise_search", "stax")  # they select for the surprise of a learned space
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)

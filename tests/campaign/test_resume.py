@@ -44,6 +44,12 @@ VARIANTS = {
         budget=300,
         executor={"kind": "local", "shard": 7},
     ),
+    "stax": config(
+        {"kind": "stax", "population": 20, "chunk": 100},
+        observer={"size": 16, "samples": 2},
+        descriptor={"latent": 2, "max_epochs": 1, "max_samples": 30},
+        budget=800,
+    ),
     "novelty_search on ant_maze": config(
         {"kind": "novelty_search", "population": 10},
         task={"kind": "ant_maze", "horizon": 4},
