@@ -94,7 +94,7 @@ def test_the_journal_says_what_a_training_came_to_and_nothing_where_there_was_no
     assert [line["space"] for line in lines] == [0, 0, *[1] * 6, *[2] * (len(lines) - 8)]
     for lesson in lessons.values():
         assert 40 < lesson["samples"] < 400
-            assert lesson["inputs"] == 80
+        assert lesson["inputs"] == 80
         assert lesson["epochs"] == 2
         assert 0 < lesson["drift"] < 2
         assert -1 <= lesson["distance_correlation"] <= 1
