@@ -6,6 +6,9 @@ of `curling`; the ball is larger, lighter and less bouncy, the motors are nearly
 fall asleep (`table_sleep`). The ball is in a hole where its centre is within 0.4 m of the corner;
 that is worth 100, which TAXONS does not use. The paper's policy is open loop (`policies/dmp`).
 
+Pictures are the paper's: ball, walls and holes on black, no arm. Other tasks' pictures hide where
+reward is; holes show, for they are part of the world: a ball that falls into one is gone.
+
 Beside Box2D (tests/reference/table_twins): until something touches, all six observed numbers agree
 to 1e-4. Afterwards, over 500 genomes that hit the ball, final balls differ from Box2D's no more
 than Box2D's do when genes are moved by 1e-5: at every decile, or by less than 1e-5 m, and in the
@@ -23,6 +26,7 @@ import warp as wp
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks import table_room
 from qdx.tasks.fused import Reward
+from qdx.tasks.pictures import BLACK, BLUE, GREY, WHITE, is_in_disc
 from qdx.tasks.table_bodies import Table
 from qdx.tasks.table_impact import solve_impacts
 from qdx.tasks.table_room import (
@@ -31,7 +35,9 @@ from qdx.tasks.table_room import (
     arm_place,
     ball_place,
     has_left,
+    is_in_wall,
     look,
+    on_table,
     set_up,
     starts_of,
 )
@@ -68,6 +74,7 @@ FACTS = TaskFacts(
     hidden=(5, 3),
     policy="dmp",
     source="Paolo et al. 2020",
+    sketch=table_room.MEASURES,
 )
 
 
@@ -149,6 +156,17 @@ def finish(world: Holes, state: BilliardState) -> Reward:
     return reward
 
 
+@wp.func
+def draw(world: Holes, ball: wp.vec2, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """A blue ball, grey holes and white walls on black."""
+    here = on_table(x, y) - wp.vec2(table_room.HALF_TABLE, table_room.HALF_TABLE)
+    if is_in_disc(here, ball, world.scene.radius):
+        return BLUE
+    if hole_at(world, here) >= 0:
+        return GREY
+    return wp.where(is_in_wall(here), WHITE, BLACK)
+
+
 @dataclass(frozen=True)
 class Billiard:
     """The task; it has no parameters."""
@@ -160,6 +178,8 @@ class Billiard:
     step = staticmethod(step)
     measure = staticmethod(measure)
     finish = staticmethod(finish)
+    sketch = measure
+    draw = staticmethod(draw)
     pose = staticmethod(pose)
 
     @property
