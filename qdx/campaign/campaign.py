@@ -102,7 +102,8 @@ class Campaign:
         self.archives = {n: watch.wrap(f"archive.{n}", a) for n, a in parts.archives.items()}
         self.tally = watch.wrap("tally", parts.tally)
         self.rollout = parts.rollout
-        self._directory = directory
+        self._directory = watch.wrap("directory", directory)
+        self._redescribe = parts.descriptor.describe  # so that time is not counted twice
         self._overrides = overrides
         self._is_stopping = False
         self._on_record: Callable[[Record], None] = lambda record: None
@@ -205,7 +206,7 @@ class Campaign:
             return {}
         some = np.sort(lesson)[:DRIFT_SAMPLE]  # the oldest: archived, so mostly those of last time
         before = self.records.descriptors(some)
-        self.records.redescribe(self.descriptor.describe)
+        self.records.redescribe(self._redescribe)
         for archive in self.archives.values():
             archive.redescribe(self.records.described)
         self.searcher.redescribe(self.records.described)

@@ -102,6 +102,13 @@ def test_the_journal_says_what_a_training_came_to_and_nothing_where_there_was_no
         assert lesson["validation_loss"] > 0
 
 
+def test_the_timings_tell_trainings_from_descriptions_and_redescriptions(calm):
+    run = StoredRun.open(calm[0])
+    seconds = run.seconds_by_phase()
+    assert min(seconds.values()) > 0  # nothing is counted twice: that would leave a rest below 0
+    assert sum(seconds.values()) == pytest.approx(sum(run.seconds_by_generation().values()))
+
+
 def test_everything_held_is_described_in_the_present_space(calm):
     with Campaign.resume(calm[0]) as campaign:
         ids = campaign.records.ids()
