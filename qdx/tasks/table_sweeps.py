@@ -11,6 +11,12 @@ from __future__ import annotations
 import warp as wp
 
 from qdx.tasks.table_bodies import (
+    BALL_0,
+    BALL_1,
+    BALL_X,
+    BALL_Y,
+    EDGE_X,
+    EDGE_Y,
     INV_I0,
     INV_I1,
     INV_M0,
@@ -25,7 +31,7 @@ from qdx.tasks.table_bodies import (
     cross,
     tangent_of,
 )
-from qdx.tasks.table_order import BALL_0, BALL_1, BALL_X, BALL_Y, EDGE_X, EDGE_Y, Visits, ball_walls
+from qdx.tasks.table_order import Visits, ball_walls
 from qdx.tasks.table_scene import Scene
 from qdx.tasks.table_solver import (
     STILL,
