@@ -12,9 +12,11 @@ from benchmarks import (
     generation,
     novelty,
     pareto,
+    redescription,
     rollout,
     signature,
     stepped,
+    training,
 )
 
 TABLES = {
@@ -27,6 +29,8 @@ TABLES = {
     "concurrent": concurrent,
     "signature": signature,
     "stepped": stepped,
+    "training": training,
+    "redescription": redescription,
 }
 
 

@@ -20,9 +20,11 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray as Array
 from scipy.spatial import cKDTree
 
-from qdx.archives.neighbours_places import NOBODY, Places, ranked
+from qdx.archives.neighbours_places import Places
 from qdx.archives.neighbours_scan import Scan, scan
 from qdx.core.errors import ConfigError, ShapeError
+
+Members = Int64[Array, "B C"]  # rows of places, -1 for none
 
 METHODS = ("auto", "tree", "brute", "torch")
 BATCH = 384  # queries per pass
@@ -48,27 +50,39 @@ def suits_tree(dimension: int, n: int) -> bool:
     return any(dimension <= limit and n >= rows for limit, rows in TREE_ROWS.items())
 
 
-def climb(
-    tree: cKDTree, queries: Float64[Array, "B D"], k: int, counts: Int64[Array, " N"]
-) -> Int64[Array, "B C"]:
+def climb(tree: cKDTree, queries: Float64[Array, "B D"], k: int, places: Places) -> Members:
     """Candidates from the tree: more are fetched while the k-th may tie with the last one fetched.
 
     The tree's distances err by some (D + depth) eps, far below the 1e-9 allowed for here.
     """
-    rows, width = np.arange(len(queries)), min(k + 1, tree.n)
-    table = np.full((len(queries), 0), -1, np.int64)
-    while len(rows):
-        answer = tree.query(queries[rows], k=max(width, 2))
-        distances, members = np.asarray(answer[0]), np.asarray(answer[1], np.int64)
-        members[members == tree.n] = -1  # what scipy answers for none
-        wider = members.shape[1] - table.shape[1]
-        table = np.pad(table, ((0, 0), (0, wider)), constant_values=-1)
+    width = min(k + 1, tree.n)
+    table, rows = fetch(tree, queries, (k, width), places)
+    while len(rows) and width < tree.n:
+        width = min(2 * width, tree.n)
+        members, unclear = fetch(tree, queries[rows], (k, width), places)
+        wider = ((0, 0), (0, members.shape[1] - table.shape[1]))
+        table = np.pad(table, wider, constant_values=-1)
         table[rows] = members
-        if width == tree.n:
-            break
-        clear = (distances < distances[:, -1:] * (1 - 1e-9)) & (counts.take(members) > 0)
-        rows, width = rows[clear.sum(axis=1) < k], min(2 * width, tree.n)
+        rows = rows[unclear]
     return table
+
+
+def fetch(
+    tree: cKDTree, queries: Float64[Array, "B D"], widths: tuple[int, int], places: Places
+) -> tuple[Members, Int64[Array, " U"]]:
+    """The nearest (k, width)[1] places of each query, and the rows whose k-th is not yet clear."""
+    k, width = widths
+    answer = tree.query(queries, k=max(width, 2))  # a table, where k = 1 would give a column
+    distances, members = np.asarray(answer[0]), np.asarray(answer[1], np.int64)
+    below = distances[:, -1:] * (1 - 1e-9)
+    if places.n_empty:
+        there = places.counts.take(members, mode="clip") > 0
+        clear = ((distances < below) & there).sum(axis=1) >= k
+    else:
+        clear = distances[:, min(k, width) - 1] < below[:, 0]
+    if width < 2:
+        members[members == tree.n] = -1  # what scipy answers for none
+    return members, np.flatnonzero(~clear)
 
 
 @final
@@ -185,12 +199,12 @@ class Neighbours:
         k = min(wanted, places.n - places.n_empty)
         members = np.empty((len(queries), 0), np.int64)
         if self._tree is not None:
-            members = climb(self._tree, queries, k, places.counts)
+            members = climb(self._tree, queries, k, places)
         distances = places.distances(queries, members)
         if grown < places.n:
             bound = np.full(len(queries), np.inf)
             if members.shape[1] >= k:
-                bound = np.partition(distances, k - 1, axis=1)[:, k - 1] ** 2
+                bound = distances[:, :k].max(axis=1) ** 2  # k places, the nearest but for ties
             outside = slice(grown, places.n)
             more = self._scan(places.points[outside], places.squares[outside], queries, k, bound)
             more[more >= 0] += grown
@@ -203,14 +217,18 @@ def _without(
     exclude: Int64[Array, " B"], distances: Float64[Array, "B W"], ids: Int64[Array, "B W"], k: int
 ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
     """The first k of each row but the excluded id: those after it move up by one."""
-    n = len(ids)
-    itself = ids == exclude[:, None]
-    place = np.where(itself.any(axis=1), itself.argmax(axis=1), ids.shape[1])
+    rows, place = np.nonzero(ids == exclude[:, None])
+    if len(rows) == 0:
+        return distances[:, :k], ids[:, :k]
     columns = np.arange(k)
     rest = columns + (columns >= place[:, None])
-    distances = np.concatenate([distances, np.full((n, 1), np.inf)], axis=1)
-    ids = np.concatenate([ids, np.full((n, 1), -1)], axis=1)
-    return np.take_along_axis(distances, rest, 1), np.take_along_axis(ids, rest, 1)
+    tables = []
+    for table, none in ((distances, np.inf), (ids, -1)):
+        moved = np.concatenate([table[rows], np.full((len(rows), 1), none, table.dtype)], axis=1)
+        table = table[:, :k].copy()
+        table[rows] = np.take_along_axis(moved, rest, 1)
+        tables.append(table)
+    return tables[0], tables[1]
 
 
 def torch_scan(device: str) -> Scan:
@@ -229,50 +247,6 @@ def _check(points: Float32[Array, "N D"], dimension: int) -> None:
         raise ConfigError(
             "points: expected finite coordinates, got NaN or inf. Leave failed rows out."
         )
-
-
-def among(
-    ids: Int64[Array, " B"], points: Float32[Array, "B D"], k: int
-) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
-    """The k nearest others of each point of one population, as `Neighbours.query` gives them.
-
-    A tree for one batch of queries pays up to 4-D: 1.0 against 1.6 ms for 300 points in 2-D, 1.5
-    either way in 6-D.
-    """
-    population = Neighbours(points.shape[1], method="tree" if points.shape[1] <= 4 else "brute")
-    population.add(ids, points)
-    return population.query(points, k, exclude=ids)
-
-
-def merge(
-    first: tuple[Float64[Array, "B K1"], Int64[Array, "B K1"]],
-    second: tuple[Float64[Array, "B K2"], Int64[Array, "B K2"]],
-    k: int,
-) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
-    """The K = min(k, K1 + K2) best of two neighbour lists, such as population and archive.
-
-    Args:
-        first: Distances and ids; +inf and -1 where there is none.
-        second: Likewise. An id found in both counts once, at its smaller distance.
-        k: Neighbours wanted, 1 ≤ k.
-
-    Returns:
-        Distances, ascending, and ids, ties by id; +inf and -1 where there are no more.
-    """
-    distances = np.concatenate([first[0], second[0]], axis=1)
-    ids = np.concatenate([first[1], second[1]], axis=1)
-    distances[ids < 0], ids[ids < 0] = np.inf, NOBODY
-    by_id = np.sort(ids, axis=1)
-    again = (by_id[:, 1:] == by_id[:, :-1]) & (by_id[:, 1:] < NOBODY)
-    rows = np.flatnonzero(again.any(axis=1))
-    order = np.lexsort((distances[rows], ids[rows]), axis=1)
-    names, gaps = (np.take_along_axis(table[rows], order, 1) for table in (ids, distances))
-    repeated = np.zeros(names.shape, np.bool_)
-    repeated[:, 1:] = names[:, 1:] == names[:, :-1]
-    ids[rows] = np.where(repeated, NOBODY, names)
-    distances[rows] = np.where(repeated, np.inf, gaps)
-    distances, ids = ranked(distances, ids, k)
-    return distances, np.where(ids == NOBODY, -1, ids)
 
 
 def novelty(distances: Float64[Array, "B K"]) -> Float64[Array, " B"]:

@@ -99,19 +99,13 @@ class Places:
     def distances(
         self, queries: Float64[Array, "B D"], members: Int64[Array, "B C"]
     ) -> Float64[Array, "B C"]:
-        """Distance to each place, +inf where there is none or nobody is left.
-
-        Squares are added coordinate by coordinate: each step is rounded as IEEE 754 has it, so a
-        distance has the same bits on every machine and in every batch.
-        """
+        """Distance to each place, +inf where there is none or nobody is left."""
         gaps = self.points.take(members, axis=0).astype(np.float64)
-        np.subtract(queries[:, None, :], gaps, out=gaps)
-        np.multiply(gaps, gaps, out=gaps)
-        total = gaps[:, :, 0].copy()
-        for axis in range(1, self.dimension):
-            total += gaps[:, :, axis]
-        np.sqrt(total, out=total)
-        total[(members < 0) | (self.counts.take(members) == 0)] = np.inf
+        total = root_of_squares(np.subtract(queries[:, None, :], gaps, out=gaps))
+        absent = members < 0
+        if self.n_empty:
+            absent |= self.counts.take(members) == 0
+        total[absent] = np.inf
         return total
 
     def nearest(
@@ -155,16 +149,31 @@ class Places:
         return all_distances, all_ids
 
 
+def root_of_squares(gaps: Float64[Array, "B C D"]) -> Float64[Array, "B C"]:
+    """Distances from the differences of coordinates, which are overwritten.
+
+    Squares are added coordinate by coordinate: each step is rounded as IEEE 754 has it, so a
+    distance has the same bits on every machine and in every batch.
+    """
+    np.multiply(gaps, gaps, out=gaps)
+    total: Float64[Array, "B C"] = gaps[:, :, 0].copy()
+    for axis in range(1, gaps.shape[2]):
+        total += gaps[:, :, axis]
+    np.sqrt(total, out=total)
+    return total
+
+
 def ranked(
     distances: Float64[Array, "B C"], ids: Int64[Array, "B C"], k: int
 ) -> tuple[Float64[Array, "B K"], Int64[Array, "B K"]]:
     """The first k of each row by distance, then id."""
     if not (distances[:, 1:] > distances[:, :-1]).all():
-        order = np.argsort(distances, axis=1)
-        distances = np.take_along_axis(distances, order, 1)
-        ids = np.take_along_axis(ids, order, 1)
+        order = np.argsort(distances, axis=1, kind="stable")  # quick on runs already in order
+        order += np.arange(len(order))[:, None] * order.shape[1]
+        distances, ids = distances.ravel().take(order), ids.ravel().take(order)
         tied = (distances[:, 1:] == distances[:, :-1]) & (ids[:, 1:] < ids[:, :-1])
-        rows = np.flatnonzero(tied.any(axis=1))
-        order = np.lexsort((ids[rows], distances[rows]), axis=1)  # distances are in order already
-        ids[rows] = np.take_along_axis(ids[rows], order, 1)
+        if tied.any():
+            rows = np.flatnonzero(tied.any(axis=1))
+            order = np.lexsort((ids[rows], distances[rows]), axis=1)  # distances are in order
+            ids[rows] = np.take_along_axis(ids[rows], order, 1)
     return distances[:, :k], ids[:, :k]

@@ -21,6 +21,7 @@ from qdx.core.errors import ConfigError
 from qdx.core.records import Records
 from qdx.core.types import Evaluations, Json
 from qdx.metrics.coverage import cell_index, uniformity
+from qdx.metrics.phases import PHASES, phases
 from qdx.metrics.spaces import correlation
 from qdx.metrics.tally import Tally
 from qdx.storage import Snapshot, read, read_config, read_timings
@@ -186,6 +187,13 @@ class StoredRun:
             for line in read_timings(self.path)
             if line["generation"] <= end
         }
+
+    def seconds_by_phase(self) -> dict[str, float]:
+        """Seconds of the committed generations by `metrics.phases.PHASES`; the last run counts."""
+        end = self.snapshot.meta.get("generation", 0)
+        lines = {n["generation"]: n for n in read_timings(self.path) if n["generation"] <= end}
+        split = [phases(line) for line in lines.values()]
+        return {phase: sum(seconds[phase] for seconds in split) for phase in PHASES}
 
     def digest(self) -> str:
         """SHA-256 of the archives: ids, genes, descriptors and fitness in id order."""

@@ -102,7 +102,8 @@ class Campaign:
         self.archives = {n: watch.wrap(f"archive.{n}", a) for n, a in parts.archives.items()}
         self.tally = watch.wrap("tally", parts.tally)
         self.rollout = parts.rollout
-        self._directory = directory
+        self._directory = watch.wrap("directory", directory)
+        self._redescribe = parts.descriptor.describe  # so that time is not counted twice
         self._overrides = overrides
         self._is_stopping = False
         self._on_record: Callable[[Record], None] = lambda record: None
@@ -205,7 +206,7 @@ class Campaign:
             return {}
         some = np.sort(lesson)[:DRIFT_SAMPLE]  # the oldest: archived, so mostly those of last time
         before = self.records.descriptors(some)
-        self.records.redescribe(self.descriptor.describe)
+        self.records.redescribe(self._redescribe)
         for archive in self.archives.values():
             archive.redescribe(self.records.described)
         self.searcher.redescribe(self.records.described)
@@ -241,10 +242,9 @@ class Campaign:
     def journal(self, record: Record) -> None:
         """Append a record and its timings."""
         self._directory.append({k: v for k, v in vars(record).items() if k != "lesson" or v})
-        seconds, befell = self._stopwatch.lap(), self.executor.report()
-        self._directory.time(
-            {"generation": record.generation, "at": time.time(), **seconds, **befell}
-        )
+        befell = self.executor.report()
+        line = {"generation": record.generation, "at": time.time(), **self._stopwatch.lap()}
+        self._directory.time(line | ({"shards": befell} if befell else {}))
         self._on_record(record)
 
     def commit(self, status: str) -> None:

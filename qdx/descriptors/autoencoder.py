@@ -6,12 +6,15 @@ latents of its s frames, its surprise the sum over the frames of the mean square
 reconstruction. With `network: mlp` any vector an observer leaves is encoded in one piece.
 
 A row has the same bits whatever rows stand around it: inputs are encoded in batches of one size,
-the last one filled up, by a fixed number of threads.
+the last one filled up, each by one thread; equal inputs are encoded once. Threads take batches, not
+parts of one, because torch's own threads wait for each other at every layer, which costs more than
+it brings where other programs use the cores too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import final
 
@@ -89,7 +92,7 @@ class Autoencoder:
             return {}
         if self._p.reset or not self._is_trained():
             self._normalise(values)
-        with self._computing():
+        with self._computing(self._p.threads), self._rounding():
             return train(
                 self._network,
                 self._optimiser,
@@ -101,12 +104,13 @@ class Autoencoder:
     def reconstruct(self, observations: Observations) -> Float32[Array, "N *shape"]:
         """What comes back of each frame (N = B S; H, W, 3) or vector, in units of the input."""
         values = observations[self._setting.observation]
-        read, found = self._reader(values), []
-        self._network.eval()
-        with self._computing(), torch.no_grad():
-            for rows, n in _batches(len(values) * self._n_each):
-                found.append(self._network(read(rows))[:n].cpu().numpy())
-        back: Array = np.concatenate(found)
+        read = self._reader(values)
+
+        def batch(rows: Array) -> Array:
+            found: Array = self._network(read(rows)).float().cpu().numpy()
+            return found
+
+        back = self._in_batches(len(values) * self._n_each, batch)
         return np.moveaxis(back, 1, -1) if self._side else back * self._scale + self._mean
 
     def state(self) -> State:
@@ -159,19 +163,29 @@ class Autoencoder:
 
     def _encode(self, values: Shaped[Array, "B ..."]) -> tuple[Array, Array]:
         """Latents (N, latent) and errors (N,) of the N = B n_each inputs."""
-        n = len(values) * self._n_each
-        latents, errors = np.zeros((n, self._p.latent), np.float32), np.zeros(n, np.float32)
-        read, at = self._reader(values), 0
+        read, (first, which) = self._reader(values), _distinct(values, self._n_each)
+
+        def batch(rows: Array) -> Array:
+            x = read(first[rows])
+            latent = self._network.encoder(x).float()
+            error = (self._network.decoder(latent).float() - x).square().flatten(1).mean(dim=1)
+            found: Array = torch.cat([latent, error[:, None]], dim=1).cpu().numpy()
+            return found
+
+        found = self._in_batches(len(first), batch)[which]
+        return found[:, :-1], found[:, -1]
+
+    def _in_batches(self, n: int, batch: Callable[[Array], Array]) -> Array:
+        """What a batch gives of inputs 0 to n - 1, `threads` batches at a time."""
         self._network.eval()
-        with self._computing(), torch.no_grad():
-            for rows, n_real in _batches(n):
-                x = read(rows)
-                latent = self._network.encoder(x)
-                error = (self._network.decoder(latent) - x).square().flatten(1).mean(dim=1)
-                latents[at : at + n_real] = latent[:n_real].cpu().numpy()
-                errors[at : at + n_real] = error[:n_real].cpu().numpy()
-                at += n_real
-        return latents, errors
+
+        def alone(rows: Array) -> Array:
+            with torch.inference_mode(), self._rounding():  # both hold for a thread
+                return batch(rows)
+
+        with self._computing(threads=1), ThreadPoolExecutor(self._p.threads) as pool:
+            found = np.concatenate(list(pool.map(alone, _batches(n))))
+        return found[:n]
 
     def _reader(self, values: Shaped[Array, "B ..."]) -> Callable[[Array], torch.Tensor]:
         """Rows of the N inputs → a batch for the network; frames are drawn when they are read."""
@@ -190,22 +204,40 @@ class Autoencoder:
         return frames if self._side else vectors
 
     @contextmanager
-    def _computing(self) -> Iterator[None]:
+    def _computing(self, threads: int) -> Iterator[None]:
         """A fixed number of threads; on a GPU nothing but what gives the same bits again."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(self._p.threads)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
         flags = torch.backends.cudnn.flags
         try:
             with flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
                 yield
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(before)
+
+    def _rounding(self) -> torch.autocast:
+        """Layers in the configured precision."""
+        kind = torch.device(self._setting.device).type
+        return torch.autocast(kind, torch.bfloat16, enabled=self._p.precision == "bfloat16")
 
 
-def _batches(n: int) -> Iterator[tuple[Int64[Array, " N"], int]]:
-    """Rows 0 to n - 1 in batches of one size, and how many are real; the last row fills up."""
-    for first in range(0, n, ROWS):
-        yield np.minimum(np.arange(first, first + ROWS), n - 1), min(ROWS, n - first)
+def _batches(n: int) -> Iterator[Int64[Array, " N"]]:
+    """Rows 0 to n - 1 in batches of one size; the last row fills up."""
+    return (np.minimum(np.arange(i, i + ROWS), n - 1) for i in range(0, n, ROWS))
+
+
+def _distinct(
+    values: Shaped[Array, "B ..."], n_each: int
+) -> tuple[Int64[Array, " M"], Int64[Array, " N"]]:
+    """The first of each kind of input, bit for bit, and of which kind each of the N is.
+
+    An episode that ended early repeats its last frame, and a ball that nobody hit lies where it
+    lay.
+    """
+    rows = np.ascontiguousarray(values).reshape(len(values) * n_each, -1).view(np.uint8)
+    kinds = rows.view(np.dtype((np.void, rows.shape[1])))[:, 0]
+    _, first, which = np.unique(kinds, return_index=True, return_inverse=True)
+    return first, which
 
 
 def _array(tensor: torch.Tensor) -> Array:

@@ -33,7 +33,7 @@ class Dense(nn.Linear):
         if self.training or input.device.type != "cpu":
             return super().forward(input)
         # a row is copied so that it begins where memory is aligned
-        products = [torch.mv(self.weight, row.clone()) for row in input]
+        products = [torch.mv(self.weight, row.clone()) for row in input.to(self.weight.dtype)]
         found = torch.stack(products)
         return found if self.bias is None else found + self.bias
 

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
+SHORT = (4096, 10)  # inputs of an epoch, epochs; `python -m benchmarks training` compares the two
+PAPER = (0, 101)  # all inputs; the STAX code's 100 epochs, off by one
+
 
 @dataclass(frozen=True)
 class IdentityParameters:
@@ -36,7 +39,7 @@ class PixelsParameters:
 
 @dataclass(frozen=True)
 class AutoencoderParameters:
-    """STAX's values are the defaults.
+    """STAX's values are the defaults, but for the schedule.
 
     Attributes:
         network: stax or taxons, the convolutional ones of the papers, for frames; mlp for anything.
@@ -47,13 +50,19 @@ class AutoencoderParameters:
         train: Whether it learns; an untrained encoder is the papers' control.
         reset: Whether each training begins with fresh weights instead of the present ones.
         weights: Which are kept after a training: those best in validation, or the last (the code).
-        max_epochs: At most so many passes (the code: 101).
+        schedule: `paper`: each epoch sees all inputs, up to 101 epochs. `short`: a convolutional
+            network sees 4 096 an epoch, up to 10 epochs; an MLP, which costs little, learns as in
+            the paper. The two numbers may be given themselves.
+        max_inputs: Frames, or vectors, of an epoch, those held out included; where there are more,
+            each epoch draws anew which it learns from. 0 for all; None for the schedule's.
+        max_epochs: At most so many epochs; None for the schedule's.
         patience: Validations in a row above the best one that end a training.
         validation: Share of the individuals that are held out.
         batch: Frames, or vectors, of a step of the optimiser.
         learning_rate: Of Adam.
-        max_samples: Individuals of a training, at random where there are more; 0 for all.
-        threads: Of torch. The bits depend on it, so it is not the number of cores.
+        precision: bfloat16 rounds what layers read and multiply to 8 bits, in trainings and in
+            encodings; weights, moments and sums stay float32. Faster where the processor has it.
+        threads: Of torch. The bits of a training depend on it, so it is not the number of cores.
     """
 
     network: Literal["stax", "taxons", "mlp"] = "stax"
@@ -64,10 +73,21 @@ class AutoencoderParameters:
     train: bool = True
     reset: bool = False
     weights: Literal["best", "last"] = "best"
-    max_epochs: Annotated[int, Ge(1)] = 101
+    schedule: Literal["short", "paper"] = "short"
+    max_inputs: Annotated[int, Ge(0)] | None = None
+    max_epochs: Annotated[int, Ge(1)] | None = None
     patience: Annotated[int, Ge(1)] = 4
     validation: Annotated[float, Interval(gt=0, lt=1)] = 0.2
     batch: Annotated[int, Ge(2)] = 128
     learning_rate: Annotated[float, Gt(0)] = 1e-3
-    max_samples: Annotated[int, Ge(0)] = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
     threads: Annotated[int, Ge(1)] = 1
+
+    def __post_init__(self) -> None:
+        """Settle the schedule once: the resolved config says what a run and its resumes do."""
+        is_short = self.schedule == "short" and self.network != "mlp"
+        max_inputs, max_epochs = SHORT if is_short else PAPER
+        if self.max_inputs is None:
+            object.__setattr__(self, "max_inputs", max_inputs)
+        if self.max_epochs is None:
+            object.__setattr__(self, "max_epochs", max_epochs)

@@ -2,10 +2,11 @@
 
 The procedure of the STAX code (Paolo et al., Evolutionary Computation 32(3), 2024): up to 101
 epochs, validation from the second on, an end when the validation error has been above the best one
-for four epochs in a row. Deviations: the best weights are kept, with Adam's moments as they were
-then (the code keeps the last; `weights: last`); whole individuals are held out, not frames, because
-frames of one episode resemble each other. Shuffles are keyed, so nothing but weights and moments is
-carried from training to training.
+for four epochs in a row. `max_inputs` bounds what an epoch costs: it then learns from a sample that
+is drawn anew each time, so that all there is gets its turn. Deviations: the best weights are kept,
+with Adam's moments as they were then (the code keeps the last; `weights: last`); whole individuals
+are held out, not frames, because frames of one episode resemble each other. Shuffles are keyed, so
+nothing but weights and moments is carried from training to training.
 """
 
 from __future__ import annotations
@@ -63,14 +64,15 @@ def train(
     A training that does not bring a finite validation error leaves everything as it was.
     """
     learnt, held_out = split(material, p, key)
+    most = max(p.max_inputs - len(held_out), 1) if p.max_inputs else None
     kept = _snapshot(network, optimiser)
     best, best_epoch, above, loss = np.inf, 0, 0, np.nan
-    epoch = 0
-    while epoch < p.max_epochs and above < p.patience:
-        order = draw(key.seed, "minibatches", key.training, epoch).permutation(learnt)
+    epoch, max_epochs = 0, p.max_epochs or 1
+    while epoch < max_epochs and above < p.patience:
+        order = draw(key.seed, "minibatches", key.training, epoch).permutation(learnt)[:most]
         loss = _epoch(network, optimiser, material, order, p.batch)
         epoch += 1
-        if epoch == 1 < p.max_epochs:
+        if epoch == 1 < max_epochs:
             continue
         error = validation_error(network, material, held_out, p.batch)
         above = above + 1 if error > best else 0
@@ -79,7 +81,8 @@ def train(
     if p.weights == "best" or not np.isfinite(best):
         _go_back(network, optimiser, kept)
     return {
-        "samples": (len(learnt) + len(held_out)) // material.n_each,
+        "samples": material.n_individuals,
+        "inputs": len(held_out) + len(learnt[:most]),
         "epochs": epoch,
         "best_epoch": best_epoch,
         "training_loss": _finite(loss),
@@ -90,11 +93,15 @@ def train(
 def split(
     material: Material, p: AutoencoderParameters, key: Key
 ) -> tuple[Int64[Array, " L"], Int64[Array, " V"]]:
-    """Rows to learn from and rows held out; no individual has some in both."""
-    order = draw(key.seed, "held out", key.training).permutation(material.n_individuals)
-    order = order[: p.max_samples or None]
-    n_held_out = min(max(round(p.validation * len(order)), 1), len(order) - 1)
-    rows = order[:, None] * material.n_each + np.arange(material.n_each)
+    """Rows to learn from and rows held out; no individual has some in both.
+
+    Held out is a share of the individuals that an epoch sees.
+    """
+    n, n_each = material.n_individuals, material.n_each
+    order = draw(key.seed, "held out", key.training).permutation(n)
+    n_seen = min(n, max(p.max_inputs // n_each, 2)) if p.max_inputs else n
+    n_held_out = min(max(round(p.validation * n_seen), 1), n_seen - 1)
+    rows = order[:, None] * n_each + np.arange(n_each)
     return rows[n_held_out:].ravel(), rows[:n_held_out].ravel()
 
 

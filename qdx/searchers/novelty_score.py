@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray as Array
 
-from qdx.archives.neighbours import among, merge, novelty
+from qdx.archives.neighbours import novelty
+from qdx.archives.pools import among, merge
 from qdx.core.protocols import ArchiveView
 from qdx.core.records import Records
 

@@ -6,6 +6,9 @@ of `curling`; the ball is larger, lighter and less bouncy, the motors are nearly
 fall asleep (`table_sleep`). The ball is in a hole where its centre is within 0.4 m of the corner;
 that is worth 100, which TAXONS does not use. The paper's policy is open loop (`policies/dmp`).
 
+Pictures are the paper's: ball, walls and holes on black, no arm. Other tasks' pictures hide where
+reward is; holes show, for they are part of the world: a ball that falls into one is gone.
+
 Beside Box2D (tests/reference/table_twins): until something touches, all six observed numbers agree
 to 1e-4. Afterwards, over 500 genomes that hit the ball, final balls differ from Box2D's no more
 than Box2D's do when genes are moved by 1e-5: at every decile, or by less than 1e-5 m, and in the
@@ -23,7 +26,9 @@ import warp as wp
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks import table_room
 from qdx.tasks.fused import Reward
+from qdx.tasks.pictures import BLACK, BLUE, GREY, WHITE, is_in_disc
 from qdx.tasks.table_bodies import Table
+from qdx.tasks.table_boxes import Rooms, drop_contacts, rooms_of
 from qdx.tasks.table_impact import solve_impacts
 from qdx.tasks.table_room import (
     Joints,
@@ -31,7 +36,9 @@ from qdx.tasks.table_room import (
     arm_place,
     ball_place,
     has_left,
+    is_in_wall,
     look,
+    on_table,
     set_up,
     starts_of,
 )
@@ -68,6 +75,7 @@ FACTS = TaskFacts(
     hidden=(5, 3),
     policy="dmp",
     source="Paolo et al. 2020",
+    sketch=table_room.MEASURES,
 )
 
 
@@ -85,6 +93,7 @@ class BilliardState:
     """The table and what sleeps; an episode ends where the ball is in a hole or off the table."""
 
     table: Table
+    rooms: Rooms
     rest: Rest
     done: wp.int32
 
@@ -102,6 +111,7 @@ def reset(world: Holes, seed: wp.int32) -> BilliardState:
     """The same start for every episode."""
     state = BilliardState()
     state.table = set_up()
+    state.rooms = rooms_of(world.scene, state.table)
     return state
 
 
@@ -115,12 +125,15 @@ def observe(world: Holes, state: BilliardState) -> Sight:
 def step(world: Holes, state: BilliardState, action: wp.vec2) -> BilliardState:
     """Motor speeds of -1 to 1 rad/s for 1/60 s."""
     before = state.table
+    before.ages = drop_contacts(before.ages, state.rooms)
     pivot = wp.clamp(action[0], -1.0, 1.0)
     elbow = wp.clamp(action[1], -1.0, 1.0)
     table, rest = sleep_on(solve_step(world.scene, before, pivot, elbow), before, state.rest)
     table, rest = fall_asleep(table, rest)
-    state.table = solve_impacts(world.scene, table, starts_of(before))
-    state.rest = wake(rest, state.table.ball, table.ball)
+    after, rooms = solve_impacts(world.scene, table, starts_of(before), state.rooms)
+    state.table = after
+    state.rooms = rooms
+    state.rest = wake(rest, after.ball, table.ball)
     in_hole = hole_at(world, ball_place(state.table)) >= 0
     state.done = wp.where(in_hole or has_left(state.table), 1, 0)
     return state
@@ -149,6 +162,17 @@ def finish(world: Holes, state: BilliardState) -> Reward:
     return reward
 
 
+@wp.func
+def draw(world: Holes, ball: wp.vec2, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """A blue ball, grey holes and white walls on black."""
+    here = on_table(x, y) - wp.vec2(table_room.HALF_TABLE, table_room.HALF_TABLE)
+    if is_in_disc(here, ball, world.scene.radius):
+        return BLUE
+    if hole_at(world, here) >= 0:
+        return GREY
+    return wp.where(is_in_wall(here), WHITE, BLACK)
+
+
 @dataclass(frozen=True)
 class Billiard:
     """The task; it has no parameters."""
@@ -160,6 +184,8 @@ class Billiard:
     step = staticmethod(step)
     measure = staticmethod(measure)
     finish = staticmethod(finish)
+    sketch = measure
+    draw = staticmethod(draw)
     pose = staticmethod(pose)
 
     @property

@@ -125,6 +125,12 @@ def on_table(x: wp.float32, y: wp.float32) -> wp.vec2:
 
 
 @wp.func
+def is_in_wall(place: wp.vec2) -> wp.bool:
+    """Whether a place of the table frame is under a wall."""
+    return wp.max(wp.abs(place[0]), wp.abs(place[1])) > HALF_TABLE - WALL_THICKNESS / 2.0
+
+
+@wp.func
 def is_in_ball(scene: Scene, kept: Sketch, x: wp.float32, y: wp.float32) -> wp.bool:
     """Whether a point of a frame shows the ball."""
     return is_in_disc(on_table(x, y), wp.vec2(kept[0], kept[1]), scene.radius)

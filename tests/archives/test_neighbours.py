@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdx.archives import neighbours
-from qdx.archives.neighbours import Neighbours, among, merge, novelty
+from qdx.archives.neighbours import Neighbours, novelty
+from qdx.archives.pools import among, merge
 
 METHODS = ["tree", "brute", "torch"]
 EXAMPLES = settings(max_examples=40, deadline=None, derandomize=True)
@@ -204,10 +205,12 @@ def test_empty_sets_and_empty_batches_have_their_shapes(method):
     assert len(index) == 0
 
 
-def test_a_population_is_scored_among_itself():
-    rng = np.random.default_rng(2)
-    ids, points = rng.permutation(300), cloud(rng, 300, 2, "still")
-    equal(among(ids, points, 15), oracle(ids, points, points, 15, exclude=ids))
+@given(case=cases())
+@EXAMPLES
+def test_a_population_is_scored_among_itself(case):
+    ids, points, _, k = case
+    ids, points = ids[:300], points[:300]
+    equal(among(ids, points, k), oracle(ids, points, points, k, exclude=ids))
 
 
 @given(case=cases(min_size=1), seed=st.integers(0, 2**32))

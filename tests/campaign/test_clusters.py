@@ -60,9 +60,8 @@ def befell(path: Path) -> dict[str, int]:
     """What happened to shards over the whole run."""
     counts: dict[str, int] = {}
     for line in (path / "timings.jsonl").read_text().splitlines():
-        for key, n in json.loads(line).items():
-            if key.startswith("shards."):
-                counts[key[7:]] = counts.get(key[7:], 0) + n
+        for key, n in json.loads(line).get("shards", {}).items():
+            counts[key] = counts.get(key, 0) + n
     return counts
 
 

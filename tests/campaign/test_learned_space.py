@@ -18,7 +18,7 @@ def config(**more):
         "seed": 3,
         "task": "point",
         "observer": {"kind": "frames", "size": 16, "samples": 2},
-        "descriptor": {"kind": "autoencoder", "latent": 3, "max_epochs": 2, "max_samples": 40},
+        "descriptor": {"kind": "autoencoder", "latent": 3, "max_epochs": 2, "max_inputs": 80},
         "searcher": {"kind": "taxons", "population": 20, "chunk": 100, "selection": "pareto"},
         "checkpoint": {"generations": 2, "seconds": 1000},
         **more,
@@ -93,12 +93,20 @@ def test_the_journal_says_what_a_training_came_to_and_nothing_where_there_was_no
     assert list(lessons) == [3, 9]
     assert [line["space"] for line in lines] == [0, 0, *[1] * 6, *[2] * (len(lines) - 8)]
     for lesson in lessons.values():
-        assert lesson["samples"] == 40
+        assert 40 < lesson["samples"] < 400
+        assert lesson["inputs"] == 80
         assert lesson["epochs"] == 2
         assert 0 < lesson["drift"] < 2
         assert -1 <= lesson["distance_correlation"] <= 1
         assert -1 <= lesson["truth_correlation"] <= 1
         assert lesson["validation_loss"] > 0
+
+
+def test_the_timings_tell_trainings_from_descriptions_and_redescriptions(calm):
+    run = StoredRun.open(calm[0])
+    seconds = run.seconds_by_phase()
+    assert min(seconds.values()) > 0  # nothing is counted twice: that would leave a rest below 0
+    assert sum(seconds.values()) == pytest.approx(sum(run.seconds_by_generation().values()))
 
 
 def test_everything_held_is_described_in_the_present_space(calm):

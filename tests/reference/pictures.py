@@ -77,6 +77,18 @@ def table(ball, joints, size: int = 64) -> np.ndarray:
     return frame
 
 
+def billiard(ball, size: int = 64) -> np.ndarray:
+    """Ball (m, the table's centre is the origin): walls of 5 cm, holes in the upper corners."""
+    frame = blank(size)
+    for low, high in ((0, 0.05 / 3), (1 - 0.05 / 3, 1)):
+        polygon(frame, [(low, 0), (high, 0), (high, 1), (low, 1)], WHITE)
+        polygon(frame, [(0, low), (1, low), (1, high), (0, high)], WHITE)
+    for corner in ((0, 0), (1, 0)):
+        disc(frame, corner, 0.4 / 3, GREY)
+    disc(frame, ((ball[0] + 1.5) / 3, (1.5 - ball[1]) / 3), 0.2 / 3, BLUE)
+    return frame
+
+
 def arm(joints: np.ndarray, size: int = 64) -> np.ndarray:
     """Joints (21, 2) in the unit square, y upwards; a line 0.024 wide with round ends."""
     frame = blank(size)
