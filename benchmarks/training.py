@@ -27,10 +27,10 @@ from qdx.descriptors.setting import DescriptorSetting
 from qdx.rollout.drawing import Drawing
 from qdx.tasks.redundant_arm import RedundantArm
 
-FRAMES, ROUNDS = 512, 3
+FRAMES, ROUNDS = 256, 2
 SAMPLES = 5
-ROWS = 400  # episodes that a schedule learns from; as many again test it
-SHORT_INPUTS = 512  # of the 2 000 frames
+ROWS = 200  # episodes that a schedule learns from; as many again test it
+SHORT_INPUTS = 256  # of the 1 000 frames
 
 
 @functools.cache
@@ -71,7 +71,7 @@ def levers(threads: int) -> list[str]:
         "as configured": epoch_of(),
         "channels first": epoch_of(first=True),
         "minibatches of 32": epoch_of(batch=32),
-        "minibatches of 512": epoch_of(batch=512),
+        "minibatches of 256": epoch_of(batch=256),
         "bfloat16": epoch_of(bf16=True),
         "validation alone": epoch_of(validation=True),
     }

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from drawing import draw
 
+from qdx.assembly.parts import build_task
 from qdx.assembly.stored import StoredRun
 from qdx.assembly.tables import TASKS
 from qdx.campaign.campaign import Campaign
@@ -104,7 +105,9 @@ def run_one(job: Job) -> str:
 def result(job: Job, run: StoredRun) -> dict:
     """What is kept of a campaign: its end, its curve, and what its trainings came to."""
     s = run.summary()
-    curve = curves_of(run, len(s["best_by_area"])).at(np.linspace(0, s["evaluations"], N_POINTS))
+    curve = curves_of(run, build_task(run.config).facts).at(
+        np.linspace(0, s["evaluations"], N_POINTS)
+    )
     row = {"study": job.study, "space": job.space, "seed": job.seed}
     keys = ("evaluations", "coverage", "coverage_ceiling", "coverage_archive", "uniformity")
     row |= {k: s[k] for k in keys}
