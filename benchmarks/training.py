@@ -11,7 +11,7 @@ the untrained network, and what it cost. Run: `python -m benchmarks training`.
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -88,9 +88,9 @@ def levers(threads: int) -> list[str]:
     ]
 
 
-def schedules() -> list[str]:
+def schedules() -> Iterator[str]:
     """A lesson by each, and further lessons by the short one, as a campaign gives them."""
-    drawing, lines = Drawing(RedundantArm(), 32), []
+    drawing = Drawing(RedundantArm(), 32)
     every = sketches(2 * ROWS)
     known, unseen = every[::2], every[1::2]
     setting = DescriptorSetting(
@@ -110,16 +110,17 @@ def schedules() -> list[str]:
             shown += told["epochs"] * told["inputs"]
             if lesson in (1, most):
                 left = error(descriptor, unseen) / untrained
-                lines.append(
+                yield (
                     f"{name:<16}{lesson} training{'s' * (lesson > 1)}: {left:6.1%} of the error "
                     f"left ({spent:.0f} s, {shown} frames)"
                 )
-    return lines
 
 
 def error(descriptor: Autoencoder, rows: np.ndarray) -> float:
     return float(descriptor.describe({"frames": rows}, np.zeros(len(rows), bool)).surprise.mean())
 
 
-def table() -> list[str]:
-    return [*levers(1), *levers(2), *schedules()]
+def table() -> Iterator[str]:
+    yield from levers(1)
+    yield from levers(2)
+    yield from schedules()
