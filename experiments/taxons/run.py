@@ -113,6 +113,7 @@ def result(job: Job, run: StoredRun) -> dict:
     row |= {k: s[k] for k in keys}
     row |= {"curve": curve.coverage.round(4).tolist()}
     row |= {"truth_correlation": s["truth_correlation"], "space_version": s["space_version"]}
+    row |= {"seconds": {k: round(v, 1) for k, v in run.seconds_by_phase().items()}}
     row |= {"lessons": [line["lesson"] for line in run.snapshot.journal if "lesson" in line]}
     return row | {k: s[k] for k in ("archive_size", "wall_s", "digest", "state_digest")}
 
