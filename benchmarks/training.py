@@ -57,7 +57,7 @@ def epoch_of(
     rows = np.arange(FRAMES)
 
     def run() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16, cache_enabled=False):
             if validation:
                 training.validation_error(network, material, rows, batch)
             else:
