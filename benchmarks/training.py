@@ -1,9 +1,9 @@
 """What a training of the convolutional autoencoder costs, lever by lever, and what a schedule buys.
 
 Levers: an epoch over frames of the redundant arm, 64 pixels a side, by the network of STAX. The
-first line is as configured (float32, minibatches of 128, weights laid out channels last), the
-others change one thing each; `x` is how many times as fast. One thread in processor time; two
-threads in wall time, which other programs on the machine spoil.
+first line is as configured (float32, minibatches of 128, laid out channels last), the others change
+one thing each; `x` is how many times as fast. One thread in processor time; two threads in wall
+time, which other programs on the machine spoil: torch's threads wait for each other at every layer.
 
 Schedules: frames of 32 pixels; the error on episodes that no training saw, as a share of that of
 the untrained network, and what it cost. Run: `python -m benchmarks training`.
@@ -46,13 +46,14 @@ def sketches(rows: int) -> np.ndarray:
 def epoch_of(
     *, batch: int = 128, first: bool = False, bf16: bool = False, validation: bool = False
 ) -> Callable[[], object]:
-    """An epoch; `first` for weights laid out channels first."""
+    """An epoch; `first` for weights and frames laid out channels first."""
     network: Network = build(AutoencoderParameters(), side=64, n_numbers=12288, seed=0)
     if first:
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(network.parameters(), 1e-3, foreach=False)
     frames = Drawing(RedundantArm(), 64)(sketches(ROWS)).reshape(-1, 64, 64, 3)[:FRAMES]
     x = (torch.from_numpy(frames).float() / 255).permute(0, 3, 1, 2)
+    x = x.contiguous() if first else x
     material = training.Material(FRAMES, 1, lambda rows: x[rows])
     rows = np.arange(FRAMES)
 
