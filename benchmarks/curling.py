@@ -1,6 +1,11 @@
 """Curling and billiard beside the Box2D Python package, policy included on both sides, one core.
 
 Run: `python -m benchmarks.curling`. Needs Box2D 2.3.10 (the wheel on PyPI).
+
+What bounds curling: with random policies the solver makes 27 sweeps a step on average, half of them
+where an arm leans on a wall and four tenths where it pushes the ball, and in a fifth of such steps
+all of Box2D's hundred. Half of a step's time goes there. A sweep is one chain of dependent float32
+operations (motors, friction, normal impulse), so it waits rather than computes.
 """
 
 import functools

@@ -4,29 +4,34 @@
     python experiments/kill_and_resume/run.py --serene [--kills 30] [--out results-serene.json]
 
 With --serene the kills land in bootstrap, exploitation and hand-over of SERENE, on a controller of six
-genes, whose emitters stagnate soon enough to be handed over.
+genes, whose emitters stagnate soon enough to be handed over. The process writes down in which phase it dies: a
+kill aimed at one must land in it, and every one of the three must be hit.
 Every kill must land before the end, every resume must redo no more than one commit interval, the
 archive must not be empty, and both digests must be those of the uninterrupted run. Exit code 1 else.
 """
 
 import argparse
 import json
+import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).parent
+SAME_SOURCE = os.environ | {"PYTHONPATH": str(HERE.parents[1])}  # for the victim as for `-m qdx`
 INTERVAL = 5  # generations between commits
 THREADS = (1, 2, 4)
 ANYWHERE = ("rollout", "between", "writing", "clock")
+PHASES = ("bootstrap", "exploitation", "handover")
 PLACES = {
     "novelty_search": ANYWHERE,
     "map_elites": ANYWHERE,
-    "serene": ("bootstrap", "exploitation", "handover", *ANYWHERE),
+    "serene": (*PHASES, *ANYWHERE),
 }
 SERENE = {
     "budget": 60_000,
@@ -47,7 +52,9 @@ def config(folder: Path, searcher: str, options: argparse.Namespace) -> Path:
 
 def qdx(*arguments: object, check: bool = True) -> str:
     command = [sys.executable, "-m", "qdx", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, check=False, env=SAME_SOURCE
+    )
     if check and done.returncode:
         raise RuntimeError(f"{command}: exit {done.returncode}\n{done.stderr}")
     return done.stdout
@@ -72,11 +79,12 @@ def wound(rng: random.Random, place: str, generations: int, seconds: float) -> t
     return count, rng.uniform(0.0, longest.get(place, 0.002))
 
 
-def strike(run: Path, start: list[object], place: str, count: int, delay_s: float) -> int:
-    """Start or resume the victim; its exit status is negative when a signal ended it."""
-    victim = [sys.executable, str(HERE / "victim.py"), place, str(count), str(delay_s), "--"]
+def strike(start: list[object], case: dict, note: Path) -> int:
+    """Start the victim; its exit status is negative when a signal ended it."""
+    wound = (case["place"], case["count"], case["delay_s"], note)
+    victim = [sys.executable, HERE / "victim.py", *wound, "--", *start]
     done = subprocess.run(
-        [*victim, *map(str, start)], capture_output=True, timeout=600, check=False
+        list(map(str, victim)), capture_output=True, timeout=600, check=False, env=SAME_SOURCE
     )
     return done.returncode
 
@@ -92,15 +100,16 @@ def one_kill(folder: Path, calm: dict, cfg: Path, case: dict) -> dict:
     run = folder / "killed"
     shutil.rmtree(run, ignore_errors=True)
     threads = f"executor.threads={case['threads']}"
-    status = strike(
-        run, ["run", cfg, threads, "--out", run], case["place"], case["count"], case["delay_s"]
-    )
+    note = folder / "phase"
+    note.unlink(missing_ok=True)
+    status = strike(["run", cfg, threads, "--out", run], case, note)
     at_kill = summary(run)
     redone = journalled(run) - at_kill["generation"]
     qdx("resume", run, f"executor.threads={case['threads_after']}")
     resumed = summary(run)
     return case | {
         "killed": status == -signal.SIGKILL,
+        "phase": note.read_text() if note.exists() else "none",
         "committed_generation": at_kill["generation"],
         "before_the_end": at_kill["evaluations"] < calm["budget"],
         "redone_generations": redone,
@@ -113,6 +122,7 @@ def one_kill(folder: Path, calm: dict, cfg: Path, case: dict) -> dict:
 def is_right(result: dict) -> bool:
     return (
         result["killed"]
+        and result["phase"] == (result["place"] if result["place"] in PHASES else result["phase"])
         and result["before_the_end"]
         and result["committed_generation"] > 0
         and 0 <= result["redone_generations"] <= INTERVAL
@@ -165,9 +175,14 @@ def main(arguments: list[str]) -> int:
             )
     right = sum(map(is_right, results))
     print(f"{right} of {len(results)} kills resumed to the uninterrupted run")
+    landed = dict(sorted(Counter(result["phase"] for result in results).items()))
+    missed = [phase for phase in PHASES if options.serene and phase not in landed]
+    if options.serene:
+        print(f"they landed in {landed}" + f", none in {', '.join(missed)}" * bool(missed))
     if options.out:
-        options.out.write_text(json.dumps({"right": right, "kills": results}, indent=1) + "\n")
-    return 0 if right == len(results) else 1
+        kept = {"right": right, "landed": landed, "kills": results}
+        options.out.write_text(json.dumps(kept, indent=1) + "\n")
+    return 0 if right == len(results) and not missed else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`qdx` in a process that SIGKILLs itself: victim.py PLACE COUNT DELAY_S -- ARGUMENTS.
+"""`qdx` in a process that SIGKILLs itself: victim.py PLACE COUNT DELAY_S NOTE -- ARGUMENTS.
 
 PLACE is where, COUNT at the how-manieth time:
     rollout   DELAY_S after a kernel was started, while it runs
@@ -8,6 +8,9 @@ PLACE is where, COUNT at the how-manieth time:
     bootstrap, exploitation, handover
               inside SERENE's exploiting half, DELAY_S after selection began in that phase; a hand-over counts
               where an emitter ended
+
+NOTE is a file. The last thing the process does is to write into it in which phase SERENE is: exploration,
+bootstrap, exploitation, handover; or none, where another searcher runs.
 """
 
 import os
@@ -26,7 +29,50 @@ from qdx.searchers.exploitation import Exploitation
 OPERATIONS = ("write", "pwrite", "fsync", "replace", "rename")
 
 
+PHASES = {"idle": "exploration", "found": "bootstrap", "exploit": "exploitation"}
+RAW_OPEN, RAW_WRITE = os.open, os.write  # not those that `while_writing` puts in their place
+
+
+class Watch:
+    """What SERENE is doing now."""
+
+    note = ""
+    living: Exploitation | None = None
+    hands_over = False  # since the selection that this generation began with
+
+    @classmethod
+    def phase(cls) -> str:
+        if cls.living is None:
+            return "none"
+        if cls.hands_over:
+            return "handover"
+        return PHASES.get(cls.living._phase, cls.living._phase)
+
+
+def watch(note: str) -> None:
+    """Follow the exploiting half of the searcher that is built from now on."""
+    init, hand_over, tell = Exploitation.__init__, Exploitation._hand_over, Exploitation.tell
+
+    def born(self: Exploitation, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        Watch.living = self
+
+    def handing_over(self: Exploitation) -> Any:
+        Watch.hands_over = bool(self._ended)
+        return hand_over(self)
+
+    def told(self: Exploitation, *args: Any) -> None:
+        tell(self, *args)
+        Watch.hands_over = False
+
+    Watch.note = note
+    Exploitation.__init__ = born  # type: ignore[method-assign]
+    Exploitation._hand_over = handing_over  # type: ignore[method-assign]
+    Exploitation.tell = told  # type: ignore[method-assign]
+
+
 def die() -> None:
+    RAW_WRITE(RAW_OPEN(Watch.note, os.O_WRONLY | os.O_CREAT), Watch.phase().encode())
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -122,6 +168,7 @@ PLACES = {
 }
 
 if __name__ == "__main__":
-    place, count, delay_s, _, *arguments = sys.argv[1:]
+    place, count, delay_s, note, _, *arguments = sys.argv[1:]
+    watch(note)
     PLACES[place](At(int(count)), float(delay_s))
     sys.exit(call(arguments))

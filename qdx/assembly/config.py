@@ -25,6 +25,7 @@ from pydantic_core import ErrorDetails
 
 from qdx.assembly.sections import CampaignSection, CheckpointSection, as_file_name
 from qdx.assembly.tables import did_you_mean, resolve, row
+from qdx.assembly.written import assign, parse_override, read_yaml
 from qdx.core.errors import ConfigError
 from qdx.core.types import Json
 
@@ -94,64 +95,6 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     return check(raw, name)
 
 
-class UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key given twice is an error rather than a riddle."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for i, key in enumerate(keys) if key in keys[:i]]
-        if twice:
-            raise yaml.YAMLError(f"the key {twice[0]!r} is given twice")
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> Json:
-    """The mapping in a YAML file.
-
-    Raises:
-        ConfigError: No such file, or it holds no mapping.
-    """
-    try:
-        raw = yaml.load(path.read_text(), UniqueKeys)
-    except OSError as error:
-        raise ConfigError(
-            f"config: expected a YAML file, got {path}: {error.strerror or error}."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"config: {path} is not valid YAML: {reason}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"config: expected a mapping of keys in {path}, got {raw!r}.")
-    return raw
-
-
-def parse_override(text: str) -> tuple[list[str], Any]:
-    """`a.b=value` → path and YAML value.
-
-    Raises:
-        ConfigError: No `=`, or an empty key.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not all(key.split(".")):
-        raise ConfigError(f"override: expected key=value, got {text!r}.")
-    try:
-        return key.split("."), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override: the value in {text!r} is not valid YAML.") from error
-
-
-def assign(raw: Json, path: Sequence[str], value: Any) -> None:
-    """Set a nested key; a section that is only a kind becomes a mapping."""
-    *parents, last = path
-    for key in parents:
-        inner = raw.get(key)
-        if isinstance(inner, str):
-            inner = {"kind": inner}
-        raw[key] = dict(inner) if isinstance(inner, Mapping) else {}
-        raw = raw[key]
-    raw[last] = value
-
-
 def check(raw: Json, name: str = "") -> Config:
     """A config from a mapping.
 
@@ -170,7 +113,7 @@ def check(raw: Json, name: str = "") -> Config:
     own = getattr(searcher.parameters, "defaults", {}) if searcher else {}
     task = _section("task", "task", raw.get("task"), problems)
     given = {**DEFAULTS, **raw, "policy": _policy(raw.get("policy"), task)}
-    given |= {s: _with_kind(raw.get(s), kind) for s, kind in own.items()}
+    given |= {s: _with_own(raw.get(s), default) for s, default in own.items()}
     parts = {"task": task, "searcher": searcher}
     parts |= {s: _section(s, s, given.get(s), problems) for s in SECTIONS if s not in parts}
     archives = _archives(raw.get("archives") or {}, searcher, problems)
@@ -210,7 +153,21 @@ def _archives(raw: Any, searcher: Section | None, problems: list[str]) -> dict[s
         name: _section("archive", f"archives.{name}", _with_kind(raw.get(name), kind), problems)
         for name, kind in defaults.items()
     }
-    return {name: section for name, section in sections.items() if section is not None}
+    given = {name: section for name, section in sections.items() if section is not None}
+    _check_kinds(given, searcher, problems)
+    return given
+
+
+def _check_kinds(archives: dict[str, Section], searcher: Section, problems: list[str]) -> None:
+    """Archives of a kind with which the searcher is not what its name says."""
+    defaults = searcher.parameters.archives
+    for name, kinds in getattr(searcher.parameters, "archive_kinds", {}).items():
+        if name in archives and archives[name].kind not in kinds:
+            wanted = "one of " * (len(kinds) > 1) + ", ".join(kinds)
+            problems.append(
+                f"archives.{name}: expected {wanted} for {searcher.kind} with its parameters, got "
+                f"{archives[name].kind!r}. Leave the kind out to have {defaults[name]}."
+            )
 
 
 def _policy(raw: Any, task: Section | None) -> Any:
@@ -226,6 +183,17 @@ def _policy(raw: Any, task: Section | None) -> Any:
 def _with_kind(raw: Any, kind: str) -> Any:
     """A section whose kind is a given one where it names none."""
     return {"kind": kind, **raw} if isinstance(raw, Mapping) else raw or kind
+
+
+def _with_own(raw: Any, default: str | Json) -> Any:
+    """A section that starts from a searcher's own default for as long as the kind is the same."""
+    if isinstance(default, str):
+        return _with_kind(raw, default)
+    raw = {"kind": raw} if isinstance(raw, str) else raw
+    own = default["kind"]
+    if raw and not (isinstance(raw, Mapping) and raw.get("kind", own) == own):
+        return raw
+    return {**default, **(raw or {})}
 
 
 def _section(table: str, path: str, raw: Any, problems: list[str]) -> Any:

@@ -136,6 +136,7 @@ def _policy(config: Config, facts: TaskFacts) -> Any:
 def _descriptor(config: Config, task: Task, policy: Any) -> Descriptor:
     observer, device = config.observer.parameters, _device(config)
     size = getattr(observer, "size", 0)  # of frames
+    draws = size and not task.facts.renders
     setting = DescriptorSetting(
         observation=config.observer.kind,
         bounds=observer.bounds(task.facts),
@@ -144,7 +145,7 @@ def _descriptor(config: Config, task: Task, policy: Any) -> Descriptor:
         seed=config.campaign.seed,
         device=device,
         frame_size=size,
-        draw=resolve("qdx.rollout.drawing:Drawing")(task, size, device) if size else None,
+        draw=resolve("qdx.rollout.drawing:Drawing")(task, size, device) if draws else None,
     )
     descriptor: Descriptor = resolve(row("descriptor", config.descriptor.kind).build)(
         config.descriptor.parameters, setting
@@ -172,7 +173,7 @@ def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rol
             f"{device!r}."
         )
     observer.bounds(task.facts)  # says what the task has not, such as frames
-    task.open(0).close()  # says what is missing on this machine
+    task.open(0, frame_size=getattr(observer, "size", 0)).close()  # says what is missing here
     stepped: Rollout = resolve("qdx.rollout.stepped:SteppedRollout")(task, policy, observer, seed)
     return stepped
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from qdx.assembly.config import Config, assign, check, parse_override, read_yaml
+from qdx.assembly.config import Config, check
 from qdx.assembly.sections import as_file_name
+from qdx.assembly.written import assign, parse_override, read_yaml
 from qdx.core.errors import ConfigError
 
 

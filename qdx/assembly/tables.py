@@ -100,6 +100,7 @@ SEARCHERS = {
         "qdx.searchers.surprise_search:surprise_search",
     ),
     "taxons": Row("qdx.searchers.taxons:TaxonsParameters", "qdx.searchers.taxons:Taxons"),
+    "stax": Row("qdx.searchers.stax:StaxParameters", "qdx.searchers.stax:stax"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",
         "qdx.searchers.random_search:RandomSearch",

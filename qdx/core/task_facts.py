@@ -78,6 +78,7 @@ class TaskFacts:
             the same way (the papers'), or a seed of its own for each genome.
         policy: Kind of policy where a config names none.
         sketch: A name per number that a frame of the task is drawn from; none where it draws none.
+        renders: Its worlds give frames as they run, which cannot be drawn again afterwards.
     """
 
     name: str
@@ -94,6 +95,7 @@ class TaskFacts:
     episode_seed: EpisodeSeed = "same"
     policy: str = "mlp"
     sketch: tuple[str, ...] = ()
+    renders: bool = False
 
     @property
     def low(self) -> Array:

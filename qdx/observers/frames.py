@@ -4,7 +4,8 @@ Frames of STAX (Paolo, Coninx, Laflaquière & Doncieux, "Discovering and exploit
 a learned behavior space", Evolutionary Computation 32(3), 2024) and, with one sample, of TAXONS
 (Paolo, Laflaquière, Coninx & Doncieux, ICRA 2020). A frame of 64 x 64 pixels is 12 288 bytes; the
 sketch it is drawn from (`tasks/fused.py`) is some dozens, and drawing it again costs less than
-reading it. Descriptors are given the frames, drawn.
+reading it. Descriptors are given the frames, drawn. Where only the environment itself can render,
+frames are kept as the bytes they are.
 """
 
 from __future__ import annotations
@@ -54,10 +55,13 @@ class Frames:
         return {"frames": samples}
 
     def bounds(self, facts: TaskFacts) -> Bounds:
-        """Of the sketches."""
+        """Of the sketches, or of the pixels where the frames themselves are kept."""
+        n_samples = len(self.steps(facts.horizon))
+        if facts.renders:
+            return ((0.0, 255.0),) * (n_samples * 3 * self.size**2)
         if not facts.sketch:
             raise ConfigError(
                 f"observer.kind: expected a task that draws frames, got {facts.name!r}. Use "
                 "another observer, such as final or path."
             )
-        return ((-np.inf, np.inf),) * (len(self.steps(facts.horizon)) * len(facts.sketch))
+        return ((-np.inf, np.inf),) * (n_samples * len(facts.sketch))

@@ -24,14 +24,14 @@ class Ends(NamedTuple):
     """What a batch of episodes leaves behind.
 
     Attributes:
-        samples: Measures at the steps the observer asks for.
+        samples: Measures, or frames, at the steps the observer asks for.
         truth: Measures at the end.
         fitness: Reward of the episode.
         area: Index of the rewarded goal, -1 for none.
         length: Steps taken.
     """
 
-    samples: Float32[Array, "B S M"]
+    samples: Shaped[Array, "B S ..."]
     truth: Float32[Array, "B M"]
     fitness: Float32[Array, " B"]
     area: Int32[Array, " B"]
@@ -78,7 +78,7 @@ def outcomes(
         reason: Why a row failed, empty where it is not known to have; rows that ended in numbers
             that are not finite are added.
     """
-    finite = np.isfinite(ends.truth).all(axis=1) & np.isfinite(ends.samples).all(axis=(1, 2))
+    finite = np.isfinite(ends.truth).all(axis=1) & _all_finite(ends.samples)
     diverged = ~(finite & np.isfinite(ends.fitness))
     reason = np.where((reason == "") & diverged, DIVERGED, reason)
     failed = reason != ""
@@ -91,3 +91,9 @@ def outcomes(
         reward_area=np.where(failed, -1, ends.area).astype(np.int8),
         reason=reason,
     )
+
+
+def _all_finite(samples: Shaped[Array, "B ..."]) -> Bool[Array, " B"]:
+    rows = tuple(range(1, samples.ndim))
+    finite: Array = np.isfinite(samples).all(axis=rows)
+    return finite

@@ -7,6 +7,7 @@ whatever rows stand around it: worlds promise it, `policies/mlp_numpy.py` keeps 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -19,7 +20,7 @@ from qdx.core.types import Genomes, Outcomes
 from qdx.policies.mlp import Mlp
 from qdx.policies.mlp_numpy import NumpyMlp
 from qdx.rollout.episodes import INVALID, Ends, episode_seeds, not_finite, outcomes
-from qdx.tasks.stepped import SteppedTask, Worlds
+from qdx.tasks.stepped import RenderingWorlds, SteppedTask, Worlds
 
 
 @final
@@ -39,6 +40,11 @@ class SteppedRollout:
     observer: Observer
     seed: int = 0
 
+    @property
+    def frame_size(self) -> int:
+        """Pixels of a side where the observer looks at frames, else 0."""
+        return int(getattr(self.observer, "size", 0))
+
     def __call__(self, genomes: Genomes) -> Outcomes:
         invalid = not_finite(genomes, self.policy, self.task.facts)
         seeds = episode_seeds(self.task.facts, self.seed, genomes)
@@ -54,9 +60,10 @@ class SteppedRollout:
     def _nothing(self, n: int) -> Ends:
         """Room for the ends of a batch."""
         n_measures = len(self.task.facts.measures)
-        n_samples = len(self.observer.steps(self.task.facts.horizon))
+        n_samples, side = len(self.observer.steps(self.task.facts.horizon)), self.frame_size
+        measures = np.full((n, n_samples, n_measures), np.nan, np.float32)
         return Ends(
-            samples=np.full((n, n_samples, n_measures), np.nan, np.float32),
+            samples=np.zeros((n, n_samples, side, side, 3), np.uint8) if side else measures,
             truth=np.full((n, n_measures), np.nan, np.float32),
             fitness=np.full(n, np.nan, np.float32),
             area=np.full(n, -1, np.int32),
@@ -66,7 +73,7 @@ class SteppedRollout:
     def _play(self, genes: Float32[Array, "B G"], seeds: Int64[Array, " B"]) -> Played:
         """Run episodes to their ends."""
         ends = self._nothing(len(genes))
-        worlds = self.task.open(len(genes))
+        worlds = self.task.open(len(genes), frame_size=self.frame_size)
         try:
             self._drive(worlds, genes, seeds, ends)
             fitness, area, reason = worlds.finish()
@@ -82,10 +89,13 @@ class SteppedRollout:
         steps = self.observer.steps(horizon)
         slots = {step: slot for slot, step in enumerate(steps.tolist())}
         rows = np.flatnonzero(~worlds.reset(seeds))
+        look: Callable[[], Array] = worlds.measure
+        if self.frame_size and isinstance(worlds, RenderingWorlds):
+            look = worlds.render
         policies, t = NumpyMlp(self.policy, genes[rows]), 0
         while len(rows) and t < horizon:
             if t in slots:
-                ends.samples[:, slots[t]] = worlds.measure()
+                ends.samples[:, slots[t]] = look()
             over = worlds.step(rows, policies(worlds.observe(rows)))
             ends.length[rows] += 1
             t += 1
@@ -93,7 +103,7 @@ class SteppedRollout:
                 rows = rows[~over]
                 policies = NumpyMlp(self.policy, genes[rows])
         ends.truth[:] = worlds.measure()
-        ends.samples[:, steps >= t] = ends.truth[:, None]
+        ends.samples[:, steps >= t] = look()[:, None]
 
 
 class Played(NamedTuple):

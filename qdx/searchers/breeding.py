@@ -72,9 +72,12 @@ class Breeding:
                 emitter.strategy.tell(fitness[:, None])
 
     def is_through(self, emitter: Emitter) -> bool:
-        """Whether it has had its steps, its strategy has come to an end, or it stagnates."""
-        n_steps = emitter.n_steps - 1 - BOOTSTRAP_STEPS
-        if n_steps == self._p.max_emitter_steps:
+        """Whether it has had its steps, its strategy has come to an end, or it stagnates.
+
+        The paper's counter of steps, which its bootstrap does not move, decides the first and the
+        last.
+        """
+        if emitter.n_steps == self._p.max_emitter_steps:
             return True
         if emitter.strategy is not None and emitter.strategy.is_over(self._patience):
             return True

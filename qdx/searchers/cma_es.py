@@ -75,7 +75,7 @@ class CmaEs:
         self._next_id = setting.first_id
         self._best = -1  # id of the best individual found
         self._origin = -1  # id of the one it began at
-        self._values: list[list[float]] = []  # rewards of each generation since
+        self._values: list[list[float]] = []  # rewards of each generation since; NaN: failed
         self._n_steps = 0  # since
         self._n_restarts = 0
 
@@ -90,7 +90,7 @@ class CmaEs:
         fitness = evaluations.outcomes.fitness.astype(np.float64)
         self._find_best(evaluations.genomes.ids, fitness)
         self._strategy.tell(fitness[:, None])
-        self._values.append(np.nan_to_num(fitness, nan=0.0).tolist())
+        self._values.append(fitness.tolist())
         self._n_steps += 1
         del self._values[: -self._stagnation.window(self._n_steps)]
         if self._strategy.is_over(self._patience) or self._is_stagnant():

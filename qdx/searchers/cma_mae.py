@@ -21,6 +21,7 @@ from numpy import ndarray as Array
 from qdx.core.types import Verdict
 from qdx.searchers.cma_me import CmaMe, CmaMeParameters, Judgement, improvement_of
 from qdx.searchers.evolution_strategies import Kind
+from qdx.searchers.parameters import CELLS
 from qdx.searchers.setting import Setting
 
 
@@ -43,6 +44,7 @@ class CmaMaeParameters:
     strategy: Kind = "cma_es"
 
     archives: ClassVar[dict[str, str]] = {"cells": "soft_grid", "elites": "grid"}
+    archive_kinds: ClassVar[dict[str, tuple[str, ...]]] = {"cells": CELLS}
 
 
 def cma_mae(parameters: CmaMaeParameters, setting: Setting) -> CmaMe:

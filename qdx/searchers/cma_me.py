@@ -35,6 +35,7 @@ from qdx.core.protocols import Describe
 from qdx.core.rng import draw
 from qdx.core.types import Evaluations, Genomes, Json, State, Status, Verdict, take
 from qdx.searchers.evolution_strategies import EvolutionStrategy, Kind, restore, state_of
+from qdx.searchers.parameters import CELLS
 from qdx.searchers.setting import Setting, newborn
 
 
@@ -62,6 +63,11 @@ class CmaMeParameters:
     strategy: Kind = "cma_es"
 
     archives: ClassVar[dict[str, str]] = {"cells": "grid"}
+
+    @property
+    def archive_kinds(self) -> dict[str, tuple[str, ...]]:
+        """Improvement is measured from the elite of a cell."""
+        return {"cells": CELLS} if self.ranking == "improvement" else {}
 
 
 class Judgement(NamedTuple):

@@ -32,6 +32,8 @@ class DnsParameters(MapElitesParameters):
     line_sigma: Annotated[float, Ge(0)] = 0.05
 
     archives: ClassVar[dict[str, str]] = {"population": "dominated_novelty"}
+    # with any other it is MAP-Elites
+    archive_kinds: ClassVar[dict[str, tuple[str, ...]]] = {"population": ("dominated_novelty",)}
 
 
 def dns(parameters: DnsParameters, setting: Setting) -> MapElites:

@@ -42,11 +42,11 @@ class Emitter:
         ancestor: The rewarded individual it starts from.
         sigma: Standard deviation of its mutations, constant for life.
         population: Ids of its members; empty until it is founded.
-        novelty: Of its members, against the frozen reference; NaN where not measured.
         strategy: What draws its members, in an emitter that is an evolution strategy.
         reference: Rewards that its improvement is measured from: of its first three steps.
-        values: Rewards of the population after each step, the last W.
-        n_steps: Steps taken, the founding one included.
+        values: Rewards of the population after each step, the last W; NaN where a member failed.
+            The founding and the bootstrap are steps here.
+        n_steps: Steps taken since; those of the bootstrap do not count.
         improvement: I(e) when it was last looked at.
         best_archived: Highest reward it has put into the rewarding archive.
         most_novel: The most novel individual it has met, its ancestor at first.
@@ -56,7 +56,6 @@ class Emitter:
     ancestor: int
     sigma: float
     population: Int64[Array, " L"] = field(default_factory=empty_ids)
-    novelty: Float64[Array, " six"] = field(default_factory=lambda: np.full(SIZE, np.nan))
     strategy: EvolutionStrategy | None = None
     reference: list[list[float]] = field(default_factory=list)
     values: list[list[float]] = field(default_factory=list)
@@ -77,8 +76,7 @@ class Emitter:
         records.hold(members)
         records.release(self.population)
         self.population = members
-        rewards = _rewards(members, records, failed=0.0).tolist()
-        self.n_steps += 1
+        rewards = records.column("fitness", members).astype(np.float64).tolist()
         self.values = [*self.values, rewards][-stagnation.window(self.n_steps) :]
         if len(self.reference) < FIRST:
             self.reference.append(rewards)
@@ -91,7 +89,8 @@ class Emitter:
 
     def rewarding(self, records: Records) -> list[int]:
         """Who enters A_R: at first the best, then each member above all it archived before."""
-        fitness = _rewards(self.population, records, failed=-np.inf)
+        fitness = records.column("fitness", self.population).astype(np.float64)
+        fitness = np.where(np.isnan(fitness), -np.inf, fitness)  # failed
         if self.best_archived == -np.inf:
             better = [int(np.argmax(fitness))] if fitness.max() > 0 else []
         else:
@@ -100,22 +99,23 @@ class Emitter:
             self.best_archived = float(fitness[better].max())
         return [int(self.population[i]) for i in better]
 
-    def collect_novel(self, score: float, records: Records) -> None:
-        """Buffer the members more novel than the most novel so far, whose novelty is `score`."""
-        found = np.where(np.isnan(self.novelty), -np.inf, self.novelty)
-        more = [i for i in self.population[found > score].tolist() if i not in self.buffer]
+    def collect_novel(self, novelties: Float64[Array, " L"], most: float, records: Records) -> None:
+        """Buffer the members more novel than the most novel so far, and see who that is now.
+
+        Args:
+            novelties: Of the population, all measured against the same reference; NaN for failed.
+            most: The novelty of `most_novel`, measured against it too.
+            records: Where individuals are held.
+        """
+        found = np.where(np.isnan(novelties), -np.inf, novelties)
+        more = [i for i in self.population[found > most].tolist() if i not in self.buffer]
         records.hold(np.array(more, np.int64))
         self.buffer += more
-        if found.max() > score:
+        if found.max() > most:
             best = int(self.population[np.argmax(found)])
             records.hold(np.array([best]))
             records.release(np.array([self.most_novel]))
             self.most_novel = best
-
-
-def _rewards(ids: Int64[Array, " B"], records: Records, *, failed: float) -> Array:
-    fitness = records.column("fitness", ids).astype(np.float64)
-    return np.where(np.isnan(fitness), failed, fitness)
 
 
 def step_size(x: int, others: Int64[Array, " S"], records: Records, *, fallback: float) -> float:
@@ -178,10 +178,15 @@ def survivors(scores: Float64[Array, "E C"], ids: Int64[Array, "E C"]) -> Int64[
 
 
 def improvement(reference: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> float:
-    """I(e) = max(mean reward of the last three steps - mean reward of the reference, 0)."""
-    if not values:
+    """I(e) = max(mean reward of the last three steps - mean reward of the reference, 0).
+
+    Failed members, NaN, have no reward and are left out; where nobody is left to compare, it is 0.
+    """
+    before, after = (np.array(rows, np.float64) for rows in (reference, values[-LAST:]))
+    before, after = before[~np.isnan(before)], after[~np.isnan(after)]
+    if not (len(before) and len(after)):
         return 0.0
-    return max(float(np.mean(values[-LAST:]) - np.mean(reference)), 0.0)
+    return max(float(after.mean() - before.mean()), 0.0)
 
 
 def samples(
@@ -223,7 +228,6 @@ def state_of(emitters: Sequence[Emitter]) -> State:
         "most_novel": np.array([e.most_novel for e in emitters], np.int64),
         "members": np.array([len(e.population) for e in emitters], np.int32),
         "population": np.concatenate([empty_ids(), *[e.population for e in emitters]]),
-        "novelty": np.array([e.novelty for e in emitters], np.float64).reshape(-1, SIZE),
         "referred": np.array([len(e.reference) for e in emitters], np.int32),
         "reference": _rows([v for e in emitters for v in e.reference]),
         "rows": np.array([len(e.values) for e in emitters], np.int32),
@@ -247,7 +251,6 @@ def emitters_of(state: State, found: Found) -> list[Emitter]:
             ancestor=int(a["ancestor"][i]),
             sigma=float(a["sigma"][i]),
             population=np.array(list(islice(members, int(a["members"][i]))), np.int64),
-            novelty=a["novelty"][i].copy(),
             reference=list(islice(reference, int(a["referred"][i]))),
             values=list(islice(values, int(a["rows"][i]))),
             n_steps=int(a["n_steps"][i]),

@@ -10,6 +10,8 @@ from annotated_types import Ge, Gt
 from qdx.searchers.emitters import EmitterKind
 from qdx.searchers.stagnation import Rule
 
+CELLS = ("grid", "cvt", "soft_grid", "soft_cvt")  # archives that compare with the elite of a cell
+
 
 @dataclass(frozen=True)
 class EmitterParameters:

@@ -16,7 +16,10 @@ Deviations, each an extension that changes nothing at its default: `concurrent_e
 n emitters step in one batch, of the first front and, where it is too small, of the next; the
 candidates of a chunk are bootstrapped in one batch, which is the same as one after the other, since
 nothing one does enters another's. Neighbours are averaged over those there are (the released code
-drops the nearest even where it is no self).
+drops the nearest even where it is no self). Elders of an emitter are measured in the same R as
+their children (the released code keeps the novelty they had in an earlier one). A chunk that the
+end of the budget cuts short hands nothing over (the released code does), so that a run that is
+given a larger budget goes on as if it had always had it.
 """
 
 from __future__ import annotations
@@ -62,6 +65,11 @@ class SereneParameters(EmitterParameters, NoveltySearchParameters):
     schedule: Kind = "alternating"
 
     archives: ClassVar[dict[str, str]] = {"novelty": "novelty", "rewarding": "novelty"}
+    # R is frozen by counting their members, so they may only grow
+    archive_kinds: ClassVar[dict[str, tuple[str, ...]]] = {
+        "novelty": ("novelty",),
+        "rewarding": ("novelty",),
+    }
 
 
 @final

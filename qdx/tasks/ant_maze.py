@@ -89,7 +89,7 @@ class AntMaze:
     def facts(self) -> TaskFacts:
         return replace(FACTS, horizon=self.horizon)
 
-    def open(self, n: int) -> AntWorlds:
+    def open(self, n: int, *, frame_size: int = 0) -> AntWorlds:
         return AntWorlds(n)
 
     def ceiling(self) -> Ceiling:

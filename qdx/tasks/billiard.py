@@ -28,6 +28,7 @@ from qdx.tasks import table_room
 from qdx.tasks.fused import Reward
 from qdx.tasks.pictures import BLACK, BLUE, GREY, WHITE, is_in_disc
 from qdx.tasks.table_bodies import Table
+from qdx.tasks.table_boxes import Rooms, drop_contacts, rooms_of
 from qdx.tasks.table_impact import solve_impacts
 from qdx.tasks.table_room import (
     Joints,
@@ -92,6 +93,7 @@ class BilliardState:
     """The table and what sleeps; an episode ends where the ball is in a hole or off the table."""
 
     table: Table
+    rooms: Rooms
     rest: Rest
     done: wp.int32
 
@@ -109,6 +111,7 @@ def reset(world: Holes, seed: wp.int32) -> BilliardState:
     """The same start for every episode."""
     state = BilliardState()
     state.table = set_up()
+    state.rooms = rooms_of(world.scene, state.table)
     return state
 
 
@@ -122,12 +125,15 @@ def observe(world: Holes, state: BilliardState) -> Sight:
 def step(world: Holes, state: BilliardState, action: wp.vec2) -> BilliardState:
     """Motor speeds of -1 to 1 rad/s for 1/60 s."""
     before = state.table
+    before.ages = drop_contacts(before.ages, state.rooms)
     pivot = wp.clamp(action[0], -1.0, 1.0)
     elbow = wp.clamp(action[1], -1.0, 1.0)
     table, rest = sleep_on(solve_step(world.scene, before, pivot, elbow), before, state.rest)
     table, rest = fall_asleep(table, rest)
-    state.table = solve_impacts(world.scene, table, starts_of(before))
-    state.rest = wake(rest, state.table.ball, table.ball)
+    after, rooms = solve_impacts(world.scene, table, starts_of(before), state.rooms)
+    state.table = after
+    state.rooms = rooms
+    state.rest = wake(rest, after.ball, table.ball)
     in_hole = hole_at(world, ball_place(state.table)) >= 0
     state.done = wp.where(in_hole or has_left(state.table), 1, 0)
     return state

@@ -13,10 +13,11 @@ from qdx.core.errors import ConfigError
 from qdx.core.task_facts import Goal, TaskFacts
 from qdx.tasks.gymnasium_parameters import GymnasiumParameters
 from qdx.tasks.gymnasium_registry import make, registered, told
-from qdx.tasks.gymnasium_task import Episode, GymnasiumTask
+from qdx.tasks.gymnasium_task import RGB, Episode, GymnasiumTask
 from qdx.tasks.gymnasium_view import View, view_of
 
-SIMULATORS = ("gymnasium", "mujoco", "Box2D", "ale-py")  # distributions, where installed
+# Distributions, where installed, that outcomes depend on; the last two draw frames.
+SIMULATORS = ("gymnasium", "mujoco", "Box2D", "ale-py", "pygame", "pillow")
 MOST_GOALS = 127  # an int8 numbers them
 
 
@@ -40,7 +41,7 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
         )
     if "max_episode_steps" in parameters.kwargs:
         raise ConfigError("task.kwargs.max_episode_steps: unknown key. Use task.horizon.")
-    view, descriptor = _tried(parameters, kind)
+    view, descriptor, renders = _tried(parameters, kind)
     entry_point = _where(spec.entry_point)
     facts = TaskFacts(
         name=kind,
@@ -55,16 +56,21 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
         hidden=(5, 2),
         source=f"Gymnasium, {entry_point}",
         episode_seed=parameters.episode_seed,
+        renders=renders,
     )
     return GymnasiumTask(parameters, descriptor, facts, _libraries(entry_point))
 
 
-def _tried(parameters: GymnasiumParameters, kind: str) -> tuple[View, tuple[int | str, ...]]:
-    """How numbers are translated and where measures are found, after a reset that went well."""
+def _tried(parameters: GymnasiumParameters, kind: str) -> tuple[View, tuple[int | str, ...], bool]:
+    """How numbers are translated and where measures are found, after a reset that went well.
+
+    And whether the environment says that it renders pixels.
+    """
     environment = make(kind, parameters.kwargs)
     try:
         view = view_of(environment)
         descriptor = _descriptor(parameters, environment, view)
+        renders = RGB in (environment.metadata or {}).get("render_modes", ())
         probe = Episode(environment, descriptor)
         if probe.reset(0):
             raise RuntimeError(probe.reason)
@@ -75,7 +81,7 @@ def _tried(parameters: GymnasiumParameters, kind: str) -> tuple[View, tuple[int 
     finally:
         with contextlib.suppress(Exception):
             environment.close()
-    return view, descriptor
+    return view, descriptor, renders
 
 
 def _descriptor(

@@ -12,18 +12,21 @@ pass from one episode to another. An environment that raises fails its row alone
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Int64, UInt8
 from numpy import ndarray as Array
 
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks.gymnasium_parameters import GymnasiumParameters
 from qdx.tasks.gymnasium_registry import make, told
-from qdx.tasks.gymnasium_view import view_of
+from qdx.tasks.gymnasium_view import reduced, view_of
 from qdx.tasks.stepped import Finish
+
+RGB = "rgb_array"  # the render mode that gives pixels
 
 
 @final
@@ -43,9 +46,14 @@ class GymnasiumTask:
     facts: TaskFacts
     libraries: tuple[str, ...]
 
-    def open(self, n: int) -> GymnasiumWorlds:
-        made = [make(self.facts.name, self.parameters.kwargs) for _ in range(n)]
-        return GymnasiumWorlds([Episode(each, self.descriptor) for each in made], self.facts.goals)
+    def open(self, n: int, *, frame_size: int = 0) -> GymnasiumWorlds:
+        kwargs = self.parameters.kwargs
+        if frame_size:
+            kwargs = {"render_mode": RGB, **kwargs}
+            os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame: no screen, no window
+        made = [make(self.facts.name, kwargs) for _ in range(n)]
+        episodes = [Episode(each, self.descriptor) for each in made]
+        return GymnasiumWorlds(episodes, self.facts.goals, frame_size)
 
     def ceiling(self) -> Ceiling | None:
         return None
@@ -58,8 +66,11 @@ class GymnasiumTask:
 class GymnasiumWorlds:
     """Environments of one shard."""
 
-    def __init__(self, episodes: list[Episode], goals: tuple[Goal, ...]) -> None:
+    def __init__(
+        self, episodes: list[Episode], goals: tuple[Goal, ...], frame_size: int = 0
+    ) -> None:
         self._episodes = episodes
+        self._frame_size = frame_size
         self._goals = goals
 
     def reset(self, seeds: Int64[Array, " B"]) -> Bool[Array, " B"]:
@@ -76,6 +87,9 @@ class GymnasiumWorlds:
 
     def measure(self) -> Float32[Array, "B M"]:
         return np.stack([episode.measures for episode in self._episodes])
+
+    def render(self) -> UInt8[Array, "B H W 3"]:
+        return np.stack([episode.render(self._frame_size) for episode in self._episodes])
 
     def finish(self) -> Finish:
         return Finish(
@@ -135,6 +149,15 @@ class Episode:
             self.reason = told(error)
             return True
         return bool(terminated or truncated)
+
+    def render(self, size: int) -> UInt8[Array, "H W 3"]:
+        """How it looks, averaged down to `size` pixels a side; black once it has failed."""
+        try:
+            if not self.reason:
+                return reduced(self._environment.render(), size)
+        except Exception as error:  # whatever an environment may raise
+            self.reason = told(error)
+        return np.zeros((size, size, 3), np.uint8)
 
     def _look(self, observation: Any, info: Any) -> None:
         numbers = self._view.numbers(observation)

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from numpy import ndarray as Array
+from PIL import Image
 
 ENDLESS = 1e30  # a bound beyond this is none: some spaces name the largest float
 
@@ -70,6 +71,19 @@ def view_of(environment: Any) -> View:
         seen=lambda numbers: numbers,
         action=action,
     )
+
+
+def reduced(pixels: Any, size: int) -> UInt8[Array, "H W 3"]:
+    """A picture of (height, width, 3) bytes averaged down to `size` pixels a side, squeezed.
+
+    Raises:
+        TypeError: No such picture.
+    """
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
+        found = getattr(pixels, "shape", type(pixels).__name__)
+        raise TypeError(f"expected frames of (height, width, 3) bytes, got {found}")
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(picture.resize((size, size), Image.Resampling.BOX))
 
 
 def _acting(space: Any) -> tuple[int, Acting]:

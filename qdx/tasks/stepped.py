@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Bool, Float32, Int64, Shaped
+from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 from numpy import ndarray as Array
 
 from qdx.core.task_facts import Ceiling, Scenery, TaskFacts
@@ -68,6 +68,15 @@ class Worlds(Protocol):
 
 
 @runtime_checkable
+class RenderingWorlds(Worlds, Protocol):
+    """Worlds of a task whose `facts.renders`, opened with a `frame_size`."""
+
+    def render(self) -> UInt8[Array, "B H W 3"]:
+        """A frame of each world, row 0 at the top; of those that are over, as they ended."""
+        ...
+
+
+@runtime_checkable
 class SteppedTask(Protocol):
     """A task whose worlds are stepped from outside. Implementations are picklable.
 
@@ -80,8 +89,10 @@ class SteppedTask(Protocol):
     @property
     def facts(self) -> TaskFacts: ...
 
-    def open(self, n: int) -> Worlds:
+    def open(self, n: int, *, frame_size: int = 0) -> Worlds:
         """Worlds for `n` episodes; called for each shard, in its thread.
+
+        With a `frame_size` they are asked for frames of so many pixels a side.
 
         `open(0)` is also called before a campaign begins, to see that this machine can.
 

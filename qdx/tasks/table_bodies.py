@@ -33,6 +33,14 @@ INV_M0 = 2.0  # 1/kg; link 0: 0.1 m x 1 m, 5 kg/m²
 INV_M1 = 10.0  # 1/kg; link 1: 1 kg/m²
 INV_I0 = 23.762373  # 1/(kg m²); 12 / (m (w² + l²)), rounded as Box2D rounds it
 INV_I1 = 118.81187
+BALL_0 = wp.constant(0)  # codes of the contacts
+BALL_1 = wp.constant(1)
+BALL_X = wp.constant(2)
+BALL_Y = wp.constant(3)
+EDGE_X = wp.constant(4)
+EDGE_Y = wp.constant(5)
+
+Codes = wp.types.vector(6, wp.int32)
 
 
 @wp.struct
@@ -106,7 +114,7 @@ class Edge:
 class Table:
     """Everything that lasts from step to step.
 
-    near_x, near_y, met_x, met_y: when link 1 and the ball came near their walls, 0 for not near.
+    ages: contacts by their codes, newer ones higher, 0 for none (`table_boxes`).
     """
 
     link_0: Body
@@ -120,10 +128,7 @@ class Table:
     ball_y: Touch
     edge_x: Edge
     edge_y: Edge
-    near_x: wp.int32
-    near_y: wp.int32
-    met_x: wp.int32
-    met_y: wp.int32
+    ages: Codes
 
 
 @wp.func

@@ -13,6 +13,11 @@ import warp as wp
 
 from qdx.tasks.fastsim import cos_sin
 from qdx.tasks.table_bodies import (
+    BALL_0,
+    BALL_1,
+    BALL_X,
+    BALL_Y,
+    EDGE_X,
     Table,
     touch_edge,
     touch_link,
@@ -20,18 +25,9 @@ from qdx.tasks.table_bodies import (
     wall_face,
     wall_side,
 )
+from qdx.tasks.table_boxes import Rooms, follow, hold_all, make_contacts
 from qdx.tasks.table_moments import NEVER, Starts, advanced, moments, placed
-from qdx.tasks.table_order import (
-    BALL_0,
-    BALL_1,
-    BALL_X,
-    BALL_Y,
-    EDGE_X,
-    Visits,
-    ball_walls,
-    link_walls,
-    visit,
-)
+from qdx.tasks.table_order import impact_order
 from qdx.tasks.table_scene import DT, SLOP, Scene
 from qdx.tasks.table_settle import IMPACT_SHARE, moved_on, settle_contact
 from qdx.tasks.table_step import prepare
@@ -167,21 +163,6 @@ def only_island(table: Table, event: wp.int32) -> Table:
 
 
 @wp.func
-def impact_order(island: Table, event: wp.int32) -> Visits:
-    """The impact's own contact first, then those of its two bodies."""
-    order = visit(Visits(), event, 1)
-    walls = link_walls(island, Visits())
-    for k in range(walls.n):
-        order = visit(order, walls.codes[k], wp.where(walls.codes[k] == event, 0, 1))
-    order = visit(order, BALL_1, wp.where(event == BALL_1, 0, island.ball_1.on))
-    order = visit(order, BALL_0, wp.where(event == BALL_0, 0, island.ball_0.on))
-    walls = ball_walls(island, Visits())
-    for k in range(walls.n):
-        order = visit(order, walls.codes[k], wp.where(walls.codes[k] == event, 0, 1))
-    return order
-
-
-@wp.func
 def solve_impact(
     scene: Scene, table: Table, starts: Starts, event: wp.int32, at: wp.float32
 ) -> tuple[Table, Starts]:
@@ -227,8 +208,12 @@ def solve_impact(
 
 
 @wp.func
-def solve_impacts(scene: Scene, table: Table, starts: Starts) -> Table:
-    """Every impact of a step, the earliest first."""
+def solve_impacts(scene: Scene, table: Table, starts: Starts, rooms: Rooms) -> tuple[Table, Rooms]:
+    """Every impact of a step, the earliest first, and the rooms after it."""
+    rooms.have_changed = wp.bool(False)
+    if not hold_all(scene, rooms, table):  # where the step began lies in the rooms
+        rooms = follow(scene, rooms, table, starts)
+        table.ages = make_contacts(table.ages, rooms)
     counts = Counts()
     for _k in range(MAX_EVENTS):
         when = moments(scene, table, starts)
@@ -239,13 +224,15 @@ def solve_impacts(scene: Scene, table: Table, starts: Starts) -> Table:
                 event = i
                 at = when[i]
         if event < 0 or at > LAST_MOMENT:
-            return table
+            return table, rooms
         gathered, begun = gather(scene, table, starts, event, at)
         if is_touching(gathered, event):
             after, left = solve_impact(scene, gathered, begun, event, at)
             table = after
             starts = left
+            rooms = follow(scene, rooms, table, starts)
+            table.ages = make_contacts(table.ages, rooms)
             counts[event] = counts[event] + 1
         else:
             counts[event] = MAX_IMPACTS + 1  # disabled for the rest of the step
-    return table
+    return table, rooms

@@ -11,6 +11,12 @@ import warp as wp
 
 from qdx.tasks.fastsim import cos_sin
 from qdx.tasks.table_bodies import (
+    BALL_0,
+    BALL_1,
+    BALL_X,
+    BALL_Y,
+    EDGE_X,
+    EDGE_Y,
     Body,
     Table,
     box_gap,
@@ -21,7 +27,6 @@ from qdx.tasks.table_bodies import (
     wall_face,
     wall_side,
 )
-from qdx.tasks.table_order import BALL_0, BALL_1, BALL_X, BALL_Y, EDGE_X, EDGE_Y
 from qdx.tasks.table_scene import Scene
 from qdx.tasks.table_settle import product
 

@@ -1,26 +1,15 @@
 """In which order Box2D 2.3 visits the table's contacts.
 
-Sweeps that stop short of convergence depend on it. An island is found depth first from link 1,
-joints last; of two walls at a body the one that came near later is first, since Box2D (E. Catto,
-box2d.org) puts new contacts in front.
+Sweeps that stop short of convergence depend on it. An island is found depth first from link 1, and
+each body's contacts from the newest to the oldest, since Box2D (E. Catto, box2d.org) puts new ones
+in front. When a contact was made: `table_boxes`.
 """
 
 from __future__ import annotations
 
 import warp as wp
 
-from qdx.tasks.table_bodies import Table, extent, wall_face, wall_side
-from qdx.tasks.table_scene import Scene
-
-NEAR = 0.2  # m; Box2D makes a contact when two boxes, 0.1 m fatter each, overlap
-BALL_0 = wp.constant(0)  # codes of the contacts
-BALL_1 = wp.constant(1)
-BALL_X = wp.constant(2)
-BALL_Y = wp.constant(3)
-EDGE_X = wp.constant(4)
-EDGE_Y = wp.constant(5)
-
-Codes = wp.types.vector(6, wp.int32)
+from qdx.tasks.table_bodies import BALL_0, BALL_1, BALL_X, BALL_Y, EDGE_X, EDGE_Y, Codes, Table
 
 
 @wp.struct
@@ -41,34 +30,56 @@ def visit(order: Visits, code: wp.int32, is_on: wp.int32) -> Visits:
 
 
 @wp.func
-def ball_walls(table: Table, order: Visits) -> Visits:
-    """The walls at the ball, the later met first."""
-    if table.met_y > table.met_x:
-        order = visit(order, BALL_Y, table.ball_y.on)
-        order = visit(order, BALL_X, table.ball_x.on)
-    else:
-        order = visit(order, BALL_X, table.ball_x.on)
-        order = visit(order, BALL_Y, table.ball_y.on)
+def visit_newest(order: Visits, ages: Codes, codes: wp.vec4i, touching: wp.vec4i) -> Visits:
+    """Those of a body's contacts that touch, from the newest to the oldest."""
+    left = touching
+    while left[0] + left[1] + left[2] + left[3] > 0:
+        newest = wp.int32(0)
+        age = wp.int32(-1)
+        for k in range(4):
+            if left[k] > 0 and ages[codes[k]] > age:
+                newest = wp.int32(k)
+                age = ages[codes[k]]
+        order = visit(order, codes[newest], 1)
+        left[newest] = 0
     return order
 
 
 @wp.func
-def link_walls(table: Table, order: Visits) -> Visits:
-    """The walls at link 1, the later met first."""
-    if table.near_y > table.near_x:
-        order = visit(order, EDGE_Y, table.edge_y.count)
-        order = visit(order, EDGE_X, table.edge_x.count)
-    else:
-        order = visit(order, EDGE_X, table.edge_x.count)
-        order = visit(order, EDGE_Y, table.edge_y.count)
-    return order
+def visit_link_1(table: Table, order: Visits, visited: wp.int32) -> Visits:
+    """Walls and ball at link 1, but for a contact that was visited."""
+    on = wp.vec4i(
+        wp.where(visited == EDGE_X, 0, wp.min(table.edge_x.count, 1)),
+        wp.where(visited == EDGE_Y, 0, wp.min(table.edge_y.count, 1)),
+        wp.where(visited == BALL_1, 0, table.ball_1.on),
+        0,
+    )
+    return visit_newest(order, table.ages, wp.vec4i(EDGE_X, EDGE_Y, BALL_1, BALL_1), on)
+
+
+@wp.func
+def visit_ball(table: Table, order: Visits, visited: wp.int32) -> Visits:
+    """Walls and links at the ball, but for a contact that was visited."""
+    on = wp.vec4i(
+        wp.where(visited == BALL_X, 0, table.ball_x.on),
+        wp.where(visited == BALL_Y, 0, table.ball_y.on),
+        wp.where(visited == BALL_0, 0, table.ball_0.on),
+        wp.where(visited == BALL_1, 0, table.ball_1.on),
+    )
+    return visit_newest(order, table.ages, wp.vec4i(BALL_X, BALL_Y, BALL_0, BALL_1), on)
+
+
+@wp.func
+def ball_walls(table: Table, order: Visits) -> Visits:
+    """The walls at the ball."""
+    on = wp.vec4i(table.ball_x.on, table.ball_y.on, 0, 0)
+    return visit_newest(order, table.ages, wp.vec4i(BALL_X, BALL_Y, BALL_0, BALL_1), on)
 
 
 @wp.func
 def island_order(table: Table) -> Visits:
     """Contacts of the arm's island as Box2D's depth-first search finds them, from link 1."""
-    order = link_walls(table, Visits())
-    order = visit(order, BALL_1, table.ball_1.on)
+    order = visit_link_1(table, Visits(), -1)
     order = visit(order, BALL_0, table.ball_0.on)
     if table.ball_0.on + table.ball_1.on > 0:
         order = ball_walls(table, order)
@@ -76,26 +87,11 @@ def island_order(table: Table) -> Visits:
 
 
 @wp.func
-def met(before: wp.int32, other: wp.int32, gap: wp.float32) -> wp.int32:
-    """When two came near: 0 while apart, else one more than what came near before."""
-    if gap > NEAR:
-        return 0
-    return wp.where(before > 0, before, other + 1)
-
-
-@wp.func
-def remember(scene: Scene, table: Table) -> Table:
-    """Which of its two walls a body came near last: Box2D keeps new contacts in front."""
-    c = table.link_1.c
-    side = wall_side(c[0])
-    gap = side * c[0] - extent(table.link_1.q, wp.vec2(1.0, 0.0)) - wall_face(side)
-    table.near_x = met(table.near_x, table.near_y, gap)
-    side = wall_side(c[1])
-    gap = side * c[1] - extent(table.link_1.q, wp.vec2(0.0, 1.0)) - wall_face(side)
-    table.near_y = met(table.near_y, table.near_x, gap)
-    c = table.ball.c
-    side = wall_side(c[0])
-    table.met_x = met(table.met_x, table.met_y, side * c[0] - scene.radius - wall_face(side))
-    side = wall_side(c[1])
-    table.met_y = met(table.met_y, table.met_x, side * c[1] - scene.radius - wall_face(side))
-    return table
+def impact_order(island: Table, event: wp.int32) -> Visits:
+    """The impact's own contact first, then those of its two bodies, the link first."""
+    order = visit(Visits(), event, 1)
+    if event == BALL_1 or event >= EDGE_X:
+        order = visit_link_1(island, order, event)
+    if event < EDGE_X:
+        order = visit_ball(island, order, event)
+    return order

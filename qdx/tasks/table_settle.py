@@ -10,6 +10,11 @@ import numpy as np
 import warp as wp
 
 from qdx.tasks.table_bodies import (
+    BALL_0,
+    BALL_1,
+    BALL_X,
+    EDGE_X,
+    EDGE_Y,
     INV_I0,
     INV_I1,
     INV_M0,
@@ -23,7 +28,7 @@ from qdx.tasks.table_bodies import (
     rotate,
     turned,
 )
-from qdx.tasks.table_order import BALL_0, BALL_1, BALL_X, EDGE_X, EDGE_Y, Visits, ball_walls
+from qdx.tasks.table_order import Visits, ball_walls
 from qdx.tasks.table_scene import SKIN, SLOP, Scene
 from qdx.tasks.table_solver import ELBOW_LIMIT, PIVOT_LIMIT, SWEEPS, elbow_pin, pivot_pin, solve2
 

@@ -142,7 +142,8 @@ def push(body: Body, inv_m: float, inv_i: float, p: wp.vec2, torque: float) -> B
 @wp.func
 def bounded(x: float, most: float) -> float:
     """Clamped to ±most; `wp.clamp` would also look whether `most`, no constant, is a number."""
-    return wp.where(x > most, most, wp.where(x < -most, -most, x))
+    x = wp.where(x < -most, -most, x)
+    return wp.where(x > most, most, x)
 
 
 @wp.func

@@ -21,7 +21,7 @@ from qdx.tasks.table_bodies import (
     spin,
     turned,
 )
-from qdx.tasks.table_order import island_order, remember
+from qdx.tasks.table_order import island_order
 from qdx.tasks.table_scene import DT, Scene
 from qdx.tasks.table_settle import moved_on, settle
 from qdx.tasks.table_solver import (
@@ -90,7 +90,7 @@ def solve_step(
     scene: Scene, table: Table, pivot_speed: wp.float32, elbow_speed: wp.float32
 ) -> Table:
     """Contacts, velocities, positions: b2World::Step up to its continuous part."""
-    table = remember(scene, collide(scene, table))
+    table = collide(scene, table)
     table.ball.v = table.ball.v * scene.keep
     table.ball.w = table.ball.w * scene.keep_spin
     pivot = pivot_pin(table.link_0, pivot_speed)

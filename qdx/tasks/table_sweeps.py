@@ -2,8 +2,8 @@
 
 Impulses of the last step are applied first; then joints and contacts are visited in turn until a
 sweep changes nothing beyond float noise, Box2D's hundred times at most. The two shapes that nearly
-all steps have, an arm that pushes the ball and an arm that leans on one wall, have loops of their
-own.
+all steps have, an arm that pushes the ball and an arm that leans on one wall, are swept another way
+(`table_contacts`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from __future__ import annotations
 import warp as wp
 
 from qdx.tasks.table_bodies import (
+    BALL_0,
+    BALL_1,
+    BALL_X,
+    EDGE_X,
+    EDGE_Y,
     INV_I0,
     INV_I1,
     INV_M0,
     INV_M1,
     LINK_FRICTION,
-    WALL_FRICTION,
     Body,
     Edge,
     Joint,
@@ -25,7 +29,8 @@ from qdx.tasks.table_bodies import (
     cross,
     tangent_of,
 )
-from qdx.tasks.table_order import BALL_0, BALL_1, BALL_X, BALL_Y, EDGE_X, EDGE_Y, Visits, ball_walls
+from qdx.tasks.table_contacts import lean_on, push_ball, sweep_wall
+from qdx.tasks.table_order import Visits, ball_walls
 from qdx.tasks.table_scene import Scene
 from qdx.tasks.table_solver import (
     STILL,
@@ -111,16 +116,12 @@ def sweep_contact(scene: Scene, table: Table, code: wp.int32) -> Table:
         table.link_0 = a
         table.ball = ball
     elif code == BALL_X:
-        touch, _, ball = sweep_touch(
-            scene, table.ball_x, Body(), 0.0, 0.0, WALL_FRICTION, table.ball
-        )
-        table.ball_x = touch
+        impulse, ball = sweep_wall(scene, table.ball_x, table.ball_x.impulse, table.ball)
+        table.ball_x.impulse = impulse
         table.ball = ball
     else:
-        touch, _, ball = sweep_touch(
-            scene, table.ball_y, Body(), 0.0, 0.0, WALL_FRICTION, table.ball
-        )
-        table.ball_y = touch
+        impulse, ball = sweep_wall(scene, table.ball_y, table.ball_y.impulse, table.ball)
+        table.ball_y.impulse = impulse
         table.ball = ball
     return table
 
@@ -186,104 +187,56 @@ def wound(a: Joint, b: Joint) -> wp.float32:
 
 
 @wp.func
-def sweep_pushing(
-    scene: Scene, table: Table, walls: Visits, elbow_pin: Pin, pivot_pin: Pin
-) -> Table:
-    """Joints, the ball at link 1 (or not), and walls at the ball: `sweep_any` in registers."""
-    floor = Body()
+def sweep_alone(scene: Scene, table: Table, elbow_pin: Pin, pivot_pin: Pin) -> Table:
+    """Joints only: `sweep_any` in registers."""
     link_0 = table.link_0
     link_1 = table.link_1
-    ball = table.ball
     elbow = table.elbow
     pivot = table.pivot
-    touch = table.ball_1
-    first = table.ball_x
-    second = table.ball_y
-    if walls.codes[0] == BALL_Y:
-        first = table.ball_y
-        second = table.ball_x
     left = wp.int32(SWEEPS)
     while left > 0:
         joint, a, b = sweep_elbow(scene, elbow, elbow_pin, link_0, link_1)
         other, c = sweep_pivot(scene, pivot, pivot_pin, a)
-        d = ball
-        if touch.on == 1:
-            touch, b, d = sweep_touch(scene, touch, b, INV_M1, INV_I1, LINK_FRICTION, d)
-            if walls.n > 0:
-                first, floor, d = sweep_touch(scene, first, floor, 0.0, 0.0, WALL_FRICTION, d)
-            if walls.n > 1:
-                second, floor, d = sweep_touch(scene, second, floor, 0.0, 0.0, WALL_FRICTION, d)
         most = wp.max(wound(elbow, joint), wound(pivot, other))
         most = wp.max(most, wp.max(moved(link_0, c), moved(link_1, b)))
-        most = wp.max(most, moved(ball, d))
         left = wp.where(most < STILL, 0, left - 1)
         elbow = joint
         pivot = other
         link_0 = c
         link_1 = b
-        ball = d
     table.link_0 = link_0
     table.link_1 = link_1
-    table.ball = ball
     table.elbow = elbow
     table.pivot = pivot
-    table.ball_1 = touch
-    table.ball_x = first
-    table.ball_y = second
-    if walls.codes[0] == BALL_Y:
-        table.ball_y = first
-        table.ball_x = second
     return table
 
 
 @wp.func
-def sweep_leaning(
-    scene: Scene, table: Table, edge: Edge, elbow_pin: Pin, pivot_pin: Pin
-) -> tuple[Table, Edge]:
-    """Joints, and one wall at link 1: `sweep_any` in registers."""
-    link_0 = table.link_0
-    link_1 = table.link_1
-    elbow = table.elbow
-    pivot = table.pivot
-    left = wp.int32(SWEEPS)
-    while left > 0:
-        joint, a, b = sweep_elbow(scene, elbow, elbow_pin, link_0, link_1)
-        other, c = sweep_pivot(scene, pivot, pivot_pin, a)
-        edge, b = sweep_edge(edge, b)
-        most = wp.max(wound(elbow, joint), wound(pivot, other))
-        most = wp.max(most, wp.max(moved(link_0, c), moved(link_1, b)))
-        left = wp.where(most < STILL, 0, left - 1)
-        elbow = joint
-        pivot = other
-        link_0 = c
-        link_1 = b
-    table.link_0 = link_0
-    table.link_1 = link_1
-    table.elbow = elbow
-    table.pivot = pivot
-    return table, edge
+def sweep_once(scene: Scene, table: Table, order: Visits, elbow: Pin, pivot: Pin) -> Table:
+    """Joints and any contacts, once."""
+    joint, a, b = sweep_elbow(scene, table.elbow, elbow, table.link_0, table.link_1)
+    other, c = sweep_pivot(scene, table.pivot, pivot, a)
+    table.elbow = joint
+    table.pivot = other
+    table.link_0 = c
+    table.link_1 = b
+    for k in range(order.n):
+        table = sweep_contact(scene, table, order.codes[k])
+    return table
 
 
 @wp.func
-def sweep_any(scene: Scene, table: Table, order: Visits, elbow_pin: Pin, pivot_pin: Pin) -> Table:
-    """Joints and any contacts."""
+def sweep_any(scene: Scene, table: Table, order: Visits, elbow: Pin, pivot: Pin) -> Table:
+    """Joints and any contacts, until nothing changes."""
     left = wp.int32(SWEEPS)
     while left > 0:
-        before_0 = table.link_0
-        before_1 = table.link_1
-        ball = table.ball
-        joint, a, b = sweep_elbow(scene, table.elbow, elbow_pin, table.link_0, table.link_1)
-        other, c = sweep_pivot(scene, table.pivot, pivot_pin, a)
-        most = wp.max(wound(table.elbow, joint), wound(table.pivot, other))
-        table.elbow = joint
-        table.pivot = other
-        table.link_0 = c
-        table.link_1 = b
-        for k in range(order.n):
-            table = sweep_contact(scene, table, order.codes[k])
-        most = wp.max(most, wp.max(moved(before_0, table.link_0), moved(before_1, table.link_1)))
-        most = wp.max(most, moved(ball, table.ball))
+        after = sweep_once(scene, table, order, elbow, pivot)
+        most = wp.max(wound(table.elbow, after.elbow), wound(table.pivot, after.pivot))
+        most = wp.max(most, moved(table.link_0, after.link_0))
+        most = wp.max(most, moved(table.link_1, after.link_1))
+        most = wp.max(most, moved(table.ball, after.ball))
         left = wp.where(most < STILL, 0, left - 1)
+        table = after
     return table
 
 
@@ -293,17 +246,19 @@ def solve_arm(scene: Scene, table: Table, order: Visits, elbow: Pin, pivot: Pin)
     for k in range(order.n):
         table = warm_contact(scene, table, order.codes[k])
     table = warm_joints(table, elbow, pivot)
+    if order.n == 0:
+        return sweep_alone(scene, table, elbow, pivot)
     n_edges = wp.min(table.edge_x.count, 1) + wp.min(table.edge_y.count, 1)
-    if n_edges == 0 and table.ball_0.on == 0:
-        return sweep_pushing(scene, table, ball_walls(table, Visits()), elbow, pivot)
-    if order.n > 1:
-        return sweep_any(scene, table, order, elbow, pivot)
-    if table.edge_x.count > 0:
-        after, edge = sweep_leaning(scene, table, table.edge_x, elbow, pivot)
-        after.edge_x = edge
-        return after
-    if table.edge_y.count > 0:
-        after, edge = sweep_leaning(scene, table, table.edge_y, elbow, pivot)
+    is_free = table.pivot.limit == 0 and table.elbow.limit == 0 and table.ball_0.on == 0
+    if is_free and n_edges + table.ball_1.on == 1:
+        table = sweep_once(scene, table, order, elbow, pivot)
+        if table.ball_1.on == 1:
+            return push_ball(scene, table, ball_walls(table, Visits()), elbow, pivot)
+        if table.edge_x.count > 0:
+            after, edge = lean_on(scene, table, table.edge_x, elbow, pivot)
+            after.edge_x = edge
+            return after
+        after, edge = lean_on(scene, table, table.edge_y, elbow, pivot)
         after.edge_y = edge
         return after
     return sweep_any(scene, table, order, elbow, pivot)

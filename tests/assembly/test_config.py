@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdx.assembly.config import assign, changed, check, load, parse_override, read_yaml
+from qdx.assembly.config import changed, check, load
 from qdx.assembly.parts import build
 from qdx.assembly.tables import DESCRIPTORS, EXECUTORS, OBSERVERS, POLICIES, SEARCHERS, TASKS
+from qdx.assembly.written import assign, parse_override, read_yaml
 from qdx.core.errors import ConfigError
 from tests.conformance.making import equal
 
@@ -192,6 +193,36 @@ def test_an_archive_the_searcher_does_not_know_is_refused() -> None:
     assert message == "archives.novelty: unknown name; map_elites works with: cells."
 
 
+CELLS = "one of grid, cvt, soft_grid, soft_cvt"
+UNFIT = [  # searcher, parameters, archive, a kind it cannot be, what it may be
+    ("serene", {}, "rewarding", "grid", "novelty"),
+    ("serene", {}, "novelty", "dominated_novelty", "novelty"),
+    ("dns", {}, "population", "grid", "dominated_novelty"),
+    ("cma_mae", {}, "cells", "novelty", CELLS),
+    ("cma_me", {"ranking": "improvement"}, "cells", "dominated_novelty", CELLS),
+]
+
+
+@pytest.mark.parametrize(("searcher", "keys", "name", "kind", "wanted"), UNFIT)
+def test_an_archive_of_a_kind_that_a_searcher_cannot_use_is_refused(
+    searcher: str, keys: dict[str, str], name: str, kind: str, wanted: str
+) -> None:
+    message = wrong(searcher={"kind": searcher, **keys}, archives={name: kind})
+    default = load({**SMALL, "searcher": searcher}).archives[name].kind
+    assert message == (
+        f"archives.{name}: expected {wanted} for {searcher} with its parameters, got {kind!r}. "
+        f"Leave the kind out to have {default}."
+    )
+
+
+def test_an_archive_of_cells_need_not_be_the_default_one() -> None:
+    cells = {"archives": {"cells": "cvt"}}
+    for searcher in ({"kind": "cma_me", "ranking": "improvement"}, "cma_mae"):
+        assert load({**SMALL, "searcher": searcher, **cells}).archives["cells"].kind == "cvt"
+    by_reward = load({**SMALL, "searcher": "cma_me", "archives": {"cells": "novelty"}})
+    assert by_reward.archives["cells"].kind == "novelty"
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     message = wrong(sead=1, budget=-1, executor={"shard": -1}, task="nowhere")
     starts = [line.split(":")[0] for line in message.splitlines()]
@@ -297,7 +328,7 @@ def test_what_changed_is_named_by_its_path() -> None:
     assert changed(old.resolved(), new.resolved()) == ["searcher.sigma", "seed"]
 
 
-SURPRISED = ("taxons", "surprise_search")  # they select for the surprise of a learned space
+SURPRISED = ("taxons", "surprise_search", "stax")  # they select for the surprise of a learned space
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)

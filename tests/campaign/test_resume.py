@@ -28,7 +28,28 @@ def config(searcher="novelty_search", **more):
     }
 
 
+def serene(**keys):
+    """Five generations explore, six bootstrap, those from the twelfth on exploit and hand over."""
+    own = {"population": 50, "chunk": 450, "max_emitter_steps": 2}
+    policy = {"kind": "mlp", "hidden": 1, "layers": 1}
+    return config({"kind": "serene", **own, **keys}, policy=policy)
+
+
+SERENE = {
+    "serene": serene(),
+    "serene with novelty emitters": serene(emitter="novelty"),
+    "serene with cma_es emitters": serene(emitter="cma_es"),
+    "serene with sep_cma_es emitters": serene(emitter="sep_cma_es"),
+    "serene with four emitters at once": serene(concurrent_emitters=4),
+}
 VARIANTS = {
+    **SERENE,
+    "cma_me": config({"kind": "cma_me", "emitters": 10}),
+    "cma_me by improvement": config({"kind": "cma_me", "emitters": 10, "ranking": "improvement"}),
+    "cma_mae": config({"kind": "cma_mae", "emitters": 3, "emitters_per_batch": 3}),
+    "cma_es": config("cma_es"),
+    "dns": config("dns", archives={"population": {"kind": "dominated_novelty", "capacity": 200}}),
+    "nslc": config("nslc"),
     "novelty_search": config(),
     "random_search": config("random_search"),
     "map_elites": config("map_elites"),
@@ -43,6 +64,12 @@ VARIANTS = {
         task={"kind": "gymnasium:CartPole-v1", "horizon": 9, "episode_seed": "per_genome"},
         budget=300,
         executor={"kind": "local", "shard": 7},
+    ),
+    "stax": config(
+        {"kind": "stax", "population": 20, "chunk": 100},
+        observer={"size": 16, "samples": 2},
+        descriptor={"latent": 2, "max_epochs": 1, "max_samples": 30},
+        budget=800,
     ),
     "novelty_search on ant_maze": config(
         {"kind": "novelty_search", "population": 10},
@@ -63,13 +90,15 @@ def run_whole(raw, path):
     return digests(path)
 
 
-FAST = ("novelty_search", "map_elites", "novelty_search on gymnasium")
-MARKED = [v if v in FAST else pytest.param(v, marks=pytest.mark.slow) for v in VARIANTS]
+FAST = ("novelty_search", "map_elites", "novelty_search on gymnasium", "serene", "dns", "cma_mae")
 
 
-@pytest.mark.parametrize("variant", MARKED)
-@pytest.mark.parametrize("generations", [0, 2, 3, 5])
-def test_a_campaign_dropped_anywhere_resumes_to_the_same_bytes(tmp_path, variant, generations):
+def marked(variants):
+    return [v if v in FAST else pytest.param(v, marks=pytest.mark.slow) for v in variants]
+
+
+def check_resume(variant, generations, tmp_path):
+    """Drop a campaign after so many generations; gives what its searcher reported at the commit."""
     calm = run_whole(VARIANTS[variant], tmp_path / "calm")
     with Campaign(VARIANTS[variant], tmp_path / "cut") as campaign:
         for _ in range(generations):
@@ -77,9 +106,37 @@ def test_a_campaign_dropped_anywhere_resumes_to_the_same_bytes(tmp_path, variant
     with Campaign.resume(tmp_path / "cut") as campaign:
         committed = 1 + (generations - 1) // 3 * 3  # the first, then every third
         assert campaign.tally.generation == (committed if generations else 0)
+        report = campaign.searcher.report()
         campaign.run()
     assert digests(tmp_path / "cut") == calm
     assert len(StoredRun.open(tmp_path / "cut").archive_ids()) > 0
+    return report
+
+
+@pytest.mark.parametrize("variant", marked(VARIANTS))
+@pytest.mark.parametrize("generations", [0, 2, 3, 5])
+def test_a_campaign_dropped_anywhere_resumes_to_the_same_bytes(tmp_path, variant, generations):
+    check_resume(variant, generations, tmp_path)
+
+
+@pytest.mark.parametrize("variant", marked(SERENE))
+@pytest.mark.parametrize(("generations", "phase"), [(9, "bootstrap"), (14, "exploit")])
+def test_serene_dropped_while_it_exploits_resumes_to_the_same_bytes(
+    tmp_path, variant, generations, phase
+):
+    assert check_resume(variant, generations, tmp_path)["exploitation"] == phase
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", SERENE)
+def test_serene_goes_on_with_a_larger_budget_from_the_middle_of_a_turn(tmp_path, variant):
+    """An end of the budget hands nothing over, so it leaves no trace."""
+    long = run_whole(VARIANTS[variant], tmp_path / "long")
+    run_whole(VARIANTS[variant] | {"budget": 820}, tmp_path / "short")
+    with Campaign.resume(tmp_path / "short", ["budget=1500"]) as campaign:
+        assert campaign.searcher.report()["exploitation"] == "exploit"
+        campaign.run()
+    assert digests(tmp_path / "short") == long
 
 
 def test_every_commit_rhythm_gives_the_same_bytes(tmp_path):

@@ -38,7 +38,7 @@ class Walk:
     meet: Barrier | None = None
     log: list = field(default_factory=list)
 
-    def open(self, n):
+    def open(self, n, *, frame_size=0):
         self.log.append(f"open {n}")
         return WalkWorlds(self, n)
 
@@ -168,7 +168,7 @@ def test_worlds_are_closed_also_after_errors():
             raise ZeroDivisionError
 
     class BrokenWalk(Walk):
-        def open(self, n):
+        def open(self, n, *, frame_size=0):
             return Broken(self, n)
 
     task = BrokenWalk()

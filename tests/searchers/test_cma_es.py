@@ -94,6 +94,19 @@ def test_stagnation_ends_it_one_step_after_its_window(rule: Any, window: int) ->
     assert restarts(cma_es(stagnation=rule), falling, 150) == [window + 1]
 
 
+@pytest.mark.parametrize("rule", ["paper", "original"])
+def test_a_failed_sample_is_not_the_best_that_was(rule: Any) -> None:
+    """Rewards are below 0 and rise from step to step; five of six early samples fail."""
+
+    def rising(genomes: Genomes) -> Evaluations:
+        failed = np.flatnonzero((genomes.ids < 300) & (genomes.ids % 6 > 0))
+        points = np.full((len(genomes), 2), 0.5)
+        made = evaluations(points, genomes.ids - 1e4, failed=failed.tolist())
+        return Evaluations(genomes, made.outcomes, made.described)
+
+    assert restarts(cma_es(stagnation=rule), rising, 150) == []
+
+
 def test_begins_again_at_the_best_individual_ever_found() -> None:
     made = cma_es(sigma=0.5)
     batches = made.run(12, hill)

@@ -41,6 +41,23 @@ def test_survivors_are_the_best_and_of_equals_the_oldest(scores):
     assert kept.tolist() == sorted(by_hand)
 
 
+@given(ROWS, st.integers(0, 5))
+def test_failed_members_have_no_part_in_the_improvement(rows, n_failed):
+    """As if they were not there, whatever 0 would be among the rewards."""
+    rows = [[v - 20 for v in row] for row in rows]
+    spoilt = [[*row[: 6 - n_failed], *[np.nan] * n_failed] for row in rows]
+    there = [row[: 6 - n_failed] for row in rows]
+    gain = np.mean(there[-3:]) - np.mean(there[:3])
+    assert improvement(spoilt[:3], spoilt) == pytest.approx(max(gain, 0))
+
+
+@pytest.mark.parametrize("failed", [0, 1])
+def test_where_nobody_is_left_to_compare_there_is_no_improvement(failed):
+    rows = [[[1.0] * 6] * 3, [[5.0] * 6] * 3]
+    rows[failed] = [[np.nan] * 6] * 3
+    assert improvement(rows[0], rows[1]) == 0
+
+
 def test_emitters_come_back_from_their_arrays():
     rng = np.random.default_rng(0)
     made = [
@@ -82,6 +99,14 @@ def settled(rows):
         records.add(batch)
         made.settle(batch.genomes.ids, records, Stagnation("paper", 3, 6))
     return made
+
+
+def test_an_emitter_remembers_no_reward_of_a_member_that_failed():
+    records, made = Records(), Emitter(ancestor=0, sigma=1.0)
+    batch = evaluations(np.zeros((6, 2)), [-3.0] * 6, failed=[1, 4])
+    records.add(batch)
+    made.settle(batch.genomes.ids, records, Stagnation("paper", 3, 6))
+    np.testing.assert_array_equal(made.values, [[-3, np.nan, -3, -3, np.nan, -3]])
 
 
 @pytest.mark.parametrize(("local", "gains"), [(False, (6, 7)), (True, (6, 1))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ def test_a_strategy_that_is_over_ends_its_emitter() -> None:
     made.run(60, plateau)
     ended = left - set(made.searcher._exploit._emitters)
     assert ended
-    assert all(25 < e.n_steps < 60 for e in ended)
+    assert all(25 <= e.n_steps < 60 for e in ended)
 
 
 def test_emitters_end_after_the_steps_they_are_given() -> None:
@@ -242,19 +243,121 @@ def test_emitters_account_for_every_evaluation_they_spend() -> None:
     assert sum(made.searcher.report()["spent"].values()) == by_emitters > 0
 
 
+@dataclass
+class Watched:
+    """One step of one emitter, and what it was measured against."""
+
+    emitter: Any
+    purpose: Purpose
+    pool: list[int]  # elders, then children
+    most_novel: int
+    buffer: list[int]
+    points: dict[int, Any]  # of all of them
+    reference: dict[int, Any]  # R, as it was when the chunk began
+    population: list[int] = field(default_factory=list)  # after it
+    collected: list[int] = field(default_factory=list)  # the buffer after it
+
+    def novelty(self, x: int) -> float:
+        """By hand: the mean distance to the three nearest others of R."""
+        rest = np.array([p for i, p in self.reference.items() if i != x])
+        return float(np.sort(np.linalg.norm(rest - self.points[x], axis=1))[:3].mean())
+
+    def most(self, n: int) -> list[int]:
+        """The n most novel of elders and children."""
+        return sorted(sorted(self.pool, key=lambda x: -self.novelty(x))[:n])
+
+
+def places(made: Bench, ids: Any) -> dict[int, Any]:
+    """Descriptors by id."""
+    if not len(ids):
+        return {}
+    points = made.records.descriptors(np.array(ids, np.int64)).astype(np.float64)
+    return dict(zip(map(int, ids), points, strict=True))
+
+
+def steps_of_emitters(made: Bench, generations: int) -> list[Watched]:
+    """Everything that emitters do in so many generations, their founding left out."""
+    watched, reference, exploit = [], {}, made.searcher._exploit
+    for _ in range(generations):
+        before = [(e, e.population.tolist(), e.most_novel, [*e.buffer]) for e in exploit._busy]
+        known = places(made, [i for _, elders, most, _ in before for i in (*elders, most)])
+        explored = exploit.is_over
+        batch = made.step()
+        if explored and not exploit.is_over:
+            kept = [archive.members() for archive in made.archives.values()]
+            ids = np.unique(np.concatenate([made.searcher._pool(), *kept]))
+            reference = places(made, ids)
+        new = batch.described.descriptors.astype(np.float64)
+        born = batch.genomes.ids.reshape(max(len(before), 1), -1).tolist()
+        known |= dict(zip(batch.genomes.ids.tolist(), new, strict=True))
+        purpose = Purpose(batch.genomes.purpose[0])
+        for row, (e, elders, most, buffer) in enumerate(before):
+            if elders:
+                step = Watched(e, purpose, elders + born[row], most, buffer, known, reference)
+                step.population, step.collected = e.population.tolist(), [*e.buffer]
+                watched.append(step)
+    return watched
+
+
+def test_novelty_emitters_keep_the_most_novel_of_elders_and_children() -> None:
+    """Measured together in the R of this chunk, in bootstraps too."""
+    steps = steps_of_emitters(serene(emitter="novelty", chunk=300), 120)
+    assert {s.purpose for s in steps} == {Purpose.BOOTSTRAP, Purpose.EMITTER}
+    for step in steps:
+        assert sorted(step.population) == step.most(6)
+
+
+def test_elders_of_a_novelty_emitter_outlive_its_first_step_after_the_bootstrap() -> None:
+    steps = steps_of_emitters(serene(emitter="novelty", chunk=300), 120)
+    first = {s.emitter: s for s in reversed(steps) if s.purpose == Purpose.EMITTER}
+    assert len(first) > 1
+    assert any(set(s.population) & set(s.pool[:6]) for s in first.values())
+
+
+@pytest.mark.parametrize("keys", [{}, {"concurrent_emitters": 3}, {"emitter": "novelty"}])
+def test_members_more_novel_than_the_most_novel_are_collected(keys: dict[str, Any]) -> None:
+    """Elders too, and both measured in the R of this chunk, whenever the record was set."""
+    steps = steps_of_emitters(serene(chunk=300, **keys), 400)
+    by_elders = 0
+    for s in [s for s in steps if s.purpose == Purpose.EMITTER]:
+        more = {x for x in s.population if s.novelty(x) > s.novelty(s.most_novel)}
+        assert set(s.collected) - set(s.buffer) == more - set(s.buffer)
+        by_elders += len((more - set(s.buffer)) & set(s.pool[:6]))
+    assert by_elders
+
+
+def test_the_steps_of_a_bootstrap_do_not_count_towards_stagnation() -> None:
+    """Flat rewards: through after more than W = 130 steps of exploitation."""
+
+    def plateau(genomes: Any) -> Any:
+        batch = world(genomes)
+        batch.outcomes.fitness[:] = 0.3
+        return batch
+
+    made = serene(max_emitters=1)
+    (emitter,) = _run_until(made, world, Purpose.EMITTER)
+    n_steps = 0
+    while emitter in made.searcher._exploit._emitters:
+        n_steps += made.step(plateau).genomes.purpose[0] == Purpose.EMITTER
+    assert n_steps == 131
+
+
 def test_a_moved_space_measures_the_novelty_of_emitters_anew() -> None:
     made = serene(emitter="novelty", chunk=300)
-    made.run(60)
-    exploit = made.searcher._exploit
-    before = {e.ancestor: e.novelty.copy() for e in exploit._emitters}
-    assert any(np.isfinite(n).any() for n in before.values())
+    _run_until(made, world, Purpose.EMITTER)
+    reference, members = (
+        made.searcher._exploit._reference,
+        made.searcher._exploit._busy[0].population,
+    )
+    before = reference.novelty(members)
     made.move()
-    for e in exploit._emitters:
-        there = exploit._novelty_in_reference(e.population)
-        known = np.isfinite(before[e.ancestor])
-        np.testing.assert_array_equal(np.isfinite(e.novelty), known)
-        np.testing.assert_array_equal(e.novelty[known], there[known])
-        assert not known.any() or (e.novelty[known] != before[e.ancestor][known]).any()
+    after = reference.novelty(members)
+    archives = zip(("novelty", "rewarding"), reference.sizes, strict=True)
+    kept = [made.archives[name].members()[:size] for name, size in archives]
+    ids = np.unique(np.concatenate([made.searcher._pool(), *kept]))
+    step = Watched(None, Purpose.EMITTER, [], -1, [], places(made, members), places(made, ids))
+    np.testing.assert_allclose(after, [step.novelty(int(x)) for x in members], rtol=1e-12)
+    assert (after != before).all()
 
 
 def learning(*, seed: int = 0, first_id: int = 0, **keys: Any) -> Bench:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from statistics import median
 from typing import Any
 
@@ -44,6 +45,27 @@ def test_a_higher_median_alone_is_stagnation_to_the_paper_but_not_to_the_origina
     values = [[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]] * 70 + [[0.5, 0.5, 0.5, 0.5, 0.5, 1.0]] * 70
     assert PAPER.is_reached(values, 140)
     assert not ORIGINAL.is_reached(values, 140)
+
+
+@pytest.mark.parametrize("rule", [PAPER, ORIGINAL])
+@pytest.mark.parametrize("n_failed", [1, 5])
+def test_failed_individuals_are_not_the_best_that_was(rule: Stagnation, n_failed: int) -> None:
+    """Rewards are below 0 and rise; those that failed early on had none."""
+    values = [[-9 + 0.01 * step] * 6 for step in range(140)]
+    for row in values[:60]:
+        row[:n_failed] = [nan] * n_failed
+    assert not rule.is_reached(values, 140)
+    assert rule.is_reached(values[::-1], 140)
+
+
+@pytest.mark.parametrize("rule", [PAPER, ORIGINAL])
+@pytest.mark.parametrize(("dead", "stagnant"), [("first", False), ("last", True), ("all", True)])
+def test_steps_in_which_everybody_failed_are_as_low_as_can_be(
+    rule: Any, dead: str, stagnant: bool
+) -> None:
+    alive, failed = [[-9.0] * 6] * 70, [[nan] * 6] * 70
+    values = {"first": failed + alive, "last": alive + failed, "all": failed + failed}[dead]
+    assert rule.is_reached(values, 140) is stagnant
 
 
 def by_hand(rule: Stagnation, values: Rows, n_steps: int) -> bool:

@@ -1,0 +1,73 @@
+"""What the studies share: a campaign is run, or gone on with, and what is kept of it is one JSON file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from qdx.assembly.parts import build_task
+from qdx.assembly.stored import StoredRun
+from qdx.campaign.campaign import Campaign
+from qdx.report.curve import curves_of
+
+MARKS = (300, 10_000, 25_000, 50_000, 100_000, 200_000, 300_000, 400_000, 500_000)
+N_POINTS = 101  # of a kept curve
+
+
+def run_one(config: dict, folder: Path, kept: Path, labels: dict) -> str:
+    """Run a campaign, or go on with it; keep what it found, with some labels."""
+    name = kept.stem
+    if kept.exists():
+        return f"{name}: kept already"
+    if (folder / "config.yaml").exists():
+        campaign = Campaign.resume(folder)
+    else:
+        campaign = Campaign(config | {"name": name}, folder)
+    with campaign as c:
+        c.run()
+    row = labels | result(StoredRun.open(folder))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(row) + "\n")
+    return f"{name}: coverage {row['coverage']:.3f}, best {row['best']}, {row['wall_s']:.0f} s"
+
+
+def result(run: StoredRun) -> dict:
+    """What is kept: the end, marks on the way, curves, who spent the budget, where time went."""
+    s = run.summary()
+    goals = list(s["best_by_area"])
+    curves = curves_of(run, build_task(run.config).facts)
+    row = {k: s[k] for k in ("searcher", "seed", "evaluations", "coverage", "coverage_ceiling")}
+    row |= {"best": rounded(s["best_by_area"])}
+    row |= {"at": {str(m): at(curves, m, goals) for m in MARKS if m <= curves.end}}
+    row |= {"share": shares(run, goals)}
+    every = curves.at(np.linspace(0, s["evaluations"], N_POINTS))
+    row |= {"curve": {"coverage": every.coverage.round(4).tolist()}}
+    row["curve"] |= {g: every.best[:, i].round(4).tolist() for i, g in enumerate(goals)}
+    keys = ("uniformity", "archive_size", "rewarding_size", "space_version", "truth_correlation")
+    row |= {k: s.get(k) for k in keys}
+    row |= {"lessons": [line["lesson"] for line in run.snapshot.journal if "lesson" in line]}
+    row |= {"seconds": rounded(run.seconds_by_phase())}
+    return row | {k: s[k] for k in ("wall_s", "digest", "state_digest")}
+
+
+def at(curves: object, evaluations: int, goals: list[str]) -> dict:
+    """Coverage and best rewards at the last generation that ended within so many evaluations."""
+    there = curves.at(np.array([float(evaluations)]))
+    best = dict(zip(goals, there.best[0].tolist(), strict=True))
+    return {"coverage": round(float(there.coverage[0]), 4), "best": rounded(best)}
+
+
+def shares(run: StoredRun, goals: list[str]) -> dict:
+    """Share of the budget per goal: spent by emitters on it, or on individuals rewarded by it."""
+    line = run.snapshot.journal[-1]
+    spent = line["searcher"].get("spent")
+    counts = (
+        [spent.get(str(i), 0) for i in range(len(goals))] if spent else line["metrics"]["rewarded"]
+    )
+    total = line["evaluations"]
+    shared = dict(zip(goals, [n / total for n in counts], strict=True))
+    return rounded({"exploration": 1 - sum(counts) / total} | shared)
+
+
+def rounded(numbers: dict) -> dict:
+    return {k: round(float(v), 4) for k, v in numbers.items()}
