@@ -68,7 +68,7 @@ VARIANTS = {
     "stax": config(
         {"kind": "stax", "population": 20, "chunk": 100},
         observer={"size": 16, "samples": 2},
-        descriptor={"latent": 2, "max_epochs": 1, "max_samples": 30},
+        descriptor={"latent": 2, "max_epochs": 1, "max_inputs": 30},
         budget=800,
     ),
     "novelty_search on ant_maze": config(
