@@ -44,9 +44,9 @@ def build(config: Config) -> Parts:
         ConfigError: Parts that do not fit together.
     """
     task, observer = build_task(config), config.observer.parameters
-    facts, device = task.facts, _device(config)
+    facts, device = task.facts, home_device(config)
     policy = _policy(config, facts)
-    rollout = _rollout(config, task, observer, device)
+    rollout = _rollout(config, task, observer, _device(config))
     descriptor = _descriptor(config, task, policy)
     bounds = descriptor.bounds()
     records = Records()
@@ -113,7 +113,7 @@ def build_rollout(config: Config, observer: Observer, device: str = "") -> Rollo
     Raises:
         ConfigError: This machine has no such device, or a package that the task needs is missing.
     """
-    return _rollout(config, build_task(config), observer, device or _device(config))
+    return _rollout(config, build_task(config), observer, device or home_device(config))
 
 
 def build_executor(config: Config) -> Executor:
@@ -124,8 +124,24 @@ def build_executor(config: Config) -> Executor:
     return executor
 
 
+def build_reader_executor(config: Config) -> Executor:
+    """Where a stored run is replayed: here, also when it ran on a cluster."""
+    if config.executor.kind == "local":
+        return build_executor(config)
+    local: Executor = resolve("qdx.executors.local:Local")(
+        resolve("qdx.executors.local:LocalParameters")()
+    )
+    return local
+
+
 def _device(config: Config) -> str:
+    """Where rollouts run."""
     return str(getattr(config.executor.parameters, "device", "cpu"))
+
+
+def home_device(config: Config) -> str:
+    """Where archives and learning run: beside the campaign, whose machine may have no GPU."""
+    return _device(config) if config.executor.kind == "local" else "cpu"
 
 
 def _policy(config: Config, facts: TaskFacts) -> Any:
@@ -134,7 +150,7 @@ def _policy(config: Config, facts: TaskFacts) -> Any:
 
 
 def _descriptor(config: Config, task: Task, policy: Any) -> Descriptor:
-    observer, device = config.observer.parameters, _device(config)
+    observer, device = config.observer.parameters, home_device(config)
     size = getattr(observer, "size", 0)  # of frames
     draws = size and not task.facts.renders
     setting = DescriptorSetting(
@@ -157,7 +173,8 @@ def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rol
     """Fused where the task is a kernel, stepped where it is worlds of its own."""
     policy, seed = _policy(config, task.facts), config.campaign.seed
     if not isinstance(task, SteppedTask):
-        resolve("qdx.rollout.device:check_device")(device)
+        if config.executor.kind == "local":  # elsewhere the workers look for it
+            resolve("qdx.rollout.device:check_device")(device)
         fused: Rollout = resolve("qdx.rollout.fused:FusedRollout")(
             task, policy, observer, device, seed
         )

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int64
 from numpy import ndarray as Array
 
 from qdx.assembly.config import Config
-from qdx.assembly.parts import build_executor, build_rollout
+from qdx.assembly.parts import build_reader_executor, build_rollout, home_device
 from qdx.assembly.stored import StoredRun
 from qdx.core.types import Evaluations, Genomes, Outcomes
 from qdx.executors.evaluate import evaluate
@@ -59,7 +59,8 @@ def replay(run: StoredRun, id_: int, *, device: str = "") -> Replay:
     traced = build_rollout(run.config, Path(stride=1), device)(stored.genomes)
     path = traced.observations["path"][0, : int(traced.length[0]) + 1]
     made_on = run.snapshot.meta.get("environment", {}).get("device", "")
-    note = f"stored on {made_on}, replayed on {device}" if device not in ("", made_on) else ""
+    used = device or home_device(run.config)
+    note = f"stored on {made_on}, replayed on {used}" if made_on not in ("", used) else ""
     limbs = _limbs(run.config, stored.genomes, len(path), device)
     return Replay(stored, outcome, path, limbs, _match(stored.outcomes, outcome), note)
 
@@ -92,7 +93,7 @@ def at_moments(
     """
     observer = Checkpoints(n)
     rollout = build_rollout(run.config, observer, device)
-    executor = build_executor(run.config)
+    executor = build_reader_executor(run.config)
     try:
         genomes = run.evaluations(ids).genomes
         outcomes = evaluate(executor, rollout, genomes, stopping=lambda: False)

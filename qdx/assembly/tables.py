@@ -106,7 +106,11 @@ SEARCHERS = {
         "qdx.searchers.random_search:RandomSearch",
     ),
 }
-EXECUTORS = {"local": Row("qdx.executors.local:LocalParameters", "qdx.executors.local:Local")}
+EXECUTORS = {
+    "local": Row("qdx.executors.local:LocalParameters", "qdx.executors.local:Local"),
+    "dask": Row("qdx.executors.parameters:DaskParameters", "qdx.executors.on_dask:on_dask"),
+    "ray": Row("qdx.executors.parameters:RayParameters", "qdx.executors.on_ray:on_ray"),
+}
 
 TABLES: dict[str, dict[str, Row]] = {
     "task": TASKS,

@@ -242,8 +242,10 @@ class Campaign:
     def journal(self, record: Record) -> None:
         """Append a record and its timings."""
         self._directory.append({k: v for k, v in vars(record).items() if k != "lesson" or v})
-        seconds = self._stopwatch.lap()
-        self._directory.time({"generation": record.generation, "at": time.time(), **seconds})
+        seconds, befell = self._stopwatch.lap(), self.executor.report()
+        self._directory.time(
+            {"generation": record.generation, "at": time.time(), **seconds, **befell}
+        )
         self._on_record(record)
 
     def commit(self, status: str) -> None:

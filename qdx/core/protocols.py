@@ -161,6 +161,17 @@ class Executor(Protocol):
         """Forget a batch: it is never collected. What has started may run to its end."""
         ...
 
+    def progress(self) -> tuple[int, int]:
+        """Genomes that are evaluated and genomes submitted, of the batches under way."""
+        ...
+
+    def report(self) -> Json:
+        """What befell shards since last asked, as counts; empty where nothing did.
+
+        It stands beside the times of a generation, not in the journal: it is no part of the run.
+        """
+        ...
+
     def close(self) -> None:
         """Release the workers. Called once, also after errors."""
         ...

@@ -15,7 +15,7 @@ from annotated_types import Ge
 
 from qdx.core.errors import QdxError, RolloutError
 from qdx.core.protocols import Divisible, Rollout
-from qdx.core.types import Genomes, Outcomes
+from qdx.core.types import Genomes, Json, Outcomes
 from qdx.executors.sharding import shards, unshard
 
 
@@ -36,8 +36,9 @@ class LocalParameters:
 
 
 class Batch(NamedTuple):
-    """A batch under way: its shards, and what makes outcomes of them."""
+    """A batch under way: its genomes, its shards, and what makes outcomes of them."""
 
+    n: int
     shards: list[Future[Any]]
     finish: Callable[[], Outcomes]
 
@@ -87,10 +88,10 @@ class Local:
         size = self._shard or shard_of(len(genomes))
         if isinstance(rollout, Divisible):
             pieces, finish = _divided(rollout, genomes, size)
-            batch = Batch([self._pool.submit(piece) for piece in pieces], finish)
+            batch = Batch(len(genomes), [self._pool.submit(piece) for piece in pieces], finish)
         else:
             parts = [self._pool.submit(rollout, part) for part in shards(genomes, size)]
-            batch = Batch(parts, lambda: unshard([p.result() for p in parts]))
+            batch = Batch(len(genomes), parts, lambda: unshard([p.result() for p in parts]))
         self._batches[ticket] = batch
         batch.announce(ticket, self._finished)
         return ticket
@@ -111,6 +112,16 @@ class Local:
         batch = self._batches.pop(ticket, None)
         for shard in batch.shards if batch else []:
             shard.cancel()
+
+    def progress(self) -> tuple[int, int]:
+        parts = [
+            (b.n * sum(s.done() for s in b.shards) // max(len(b.shards), 1), b.n)
+            for b in self._batches.values()
+        ]
+        return sum(done for done, _ in parts), sum(n for _, n in parts)
+
+    def report(self) -> Json:
+        return {}
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

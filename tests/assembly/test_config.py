@@ -20,8 +20,8 @@ from tests.conformance.making import equal
 
 SMALL = {"budget": 100, "task": "point", "searcher": "map_elites"}
 EVERYTHING = [
-    dict(zip(("task", "observer", "descriptor", "policy", "executor"), kinds, strict=True))
-    for kinds in product(TASKS, OBSERVERS, DESCRIPTORS, POLICIES, EXECUTORS)
+    dict(zip(("task", "observer", "descriptor", "policy"), kinds, strict=True))
+    for kinds in product(TASKS, OBSERVERS, DESCRIPTORS, POLICIES)
 ]
 BOUNDS = [[-2.0, 2.0], [0, 1e-9]]
 GIVEN = [
@@ -47,6 +47,10 @@ GIVEN = [
     {"name": "yes", "seed": 2**60, "max_failed_fraction": 1, "island": 8191},
     {"name": "schön-1.0+a", "checkpoint": {"generations": 1, "seconds": 0}},
     {"observer": {"kind": "checkpoints", "samples": 3}, "executor": {"threads": 2, "shard": 5}},
+    *({"executor": {"kind": kind}} for kind in EXECUTORS),
+    {"executor": {"kind": "dask", "address": "tcp://h:1", "resources": {"GPU": 0.5}}},
+    {"executor": {"kind": "dask", "cluster": "slurm", "options": {"queue": "x", "n": [1, None]}}},
+    {"executor": {"kind": "ray", "device": "cuda", "timeout_s": 1.5, "deaths": 1, "tries": 9}},
 ]
 
 

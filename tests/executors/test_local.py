@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from threading import Barrier, Event
 from typing import Any
 
@@ -93,12 +94,12 @@ def test_shards_run_side_by_side(pair: Local) -> None:
     assert len(results(pair, ticket)[ticket]) == 4
 
 
-def test_a_later_batch_may_be_collected_first(pair: Local) -> None:
-    gate = Gate()
+def test_a_later_batch_may_be_collected_first(pair: Local, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "open")
     blocked = pair.submit(gate, genomes(2))
     free = pair.submit(Echo(), genomes(2))
     assert pair.collect(PATIENCE_S).keys() == {free}
-    gate.open.set()
+    gate.open()
     assert pair.collect(PATIENCE_S).keys() == {blocked}
 
 
@@ -114,11 +115,11 @@ def test_evaluate_waits_for_its_batch(pair: Local) -> None:
     assert equal(found, Echo()(genomes(9)))
 
 
-def test_evaluate_stops_when_asked(pair: Local) -> None:
-    gate: Any = Gate()
+def test_evaluate_stops_when_asked(pair: Local, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "open")
     with pytest.raises(InterruptedRun):
         evaluate(pair, gate, genomes(4), stopping=lambda: True)
-    gate.open.set()
+    gate.open()
 
 
 @given(st.integers(0, 10**6))

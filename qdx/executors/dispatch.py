@@ -1,0 +1,287 @@
+"""Batches over a cluster: bounded shards in flight, lost ones again, culprits found out.
+
+What can happen to a shard, and what follows:
+
+    it comes back             checked for shape and kind; kept
+    it comes back as garbage  run again, up to `tries` times; then the campaign ends
+    it raises                 likewise
+    its worker is lost        run again. After `deaths` losses its genomes are run one at a time. A
+                              genome that loses a worker is from then on run with nothing beside it,
+                              so a further loss is its own; after `deaths` it is marked failed
+    it hangs                  its worker ends itself (`worker.Watchdog`) or is ended from here
+    the scheduler is lost     all shards under way wait until the cluster was opened anew
+    there are no workers      everything waits, up to `workers_timeout_s`; then the campaign ends
+
+All of it happens inside `submit` and `collect`, on the campaign's thread, in waits of a quarter of
+a second: nothing waits for ever, and a campaign that is asked to stop notices.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import final
+
+from qdx.core.errors import QdxError, RolloutError
+from qdx.core.protocols import Rollout
+from qdx.core.types import Genomes, Json, Outcomes
+from qdx.executors import worker
+from qdx.executors.batches import Batch, Job, Schema, flaw, jobs, schema
+from qdx.executors.engine import Answered, Arrival, Attempt, Engine, EngineLost, Lost, Raised
+from qdx.executors.lifeline import Lifeline
+from qdx.executors.parameters import ClusterParameters
+
+POLL_S = 0.25  # the longest wait inside
+GRACE_S = 120.0  # beyond `timeout_s` without any sign of life: rollouts are opened in that time
+LOOK_S = 1.0  # how often workers are counted
+
+
+class Garbage(Exception):
+    """What came back cannot be the outcomes of the shard."""
+
+
+@final
+class Dispatcher:
+    """The executor over an engine; what Dask and Ray have in common."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        parameters: ClusterParameters,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine, self._p, self._clock = engine, parameters, clock
+        self._lifeline = Lifeline(engine, parameters.tries, clock=clock)
+        self._waiting: deque[Job] = deque()
+        self._suspects: deque[Job] = deque()  # run alone, one after the other
+        self._running: dict[int, Job] = {}  # by attempt
+        self._batches: dict[int, Batch] = {}
+        self._whole: deque[int] = deque()
+        self._schemas: dict[bytes, Schema] = {}
+        self._counts: Counter[str] = Counter()
+        self._slots, self._counted_at = 0, -LOOK_S
+        self._manned_at = self._alive_at = clock()  # when last there was a worker, a sign of life
+        self._next_ticket = self._next_attempt = 0
+
+    def submit(self, rollout: Rollout, genomes: Genomes) -> int:
+        ticket, self._next_ticket = self._next_ticket, self._next_ticket + 1
+        try:
+            packed = worker.pack_rollout(rollout)
+        except Exception as error:
+            raise RolloutError(f"the rollout cannot be sent to workers: {error!r}") from error
+        if not self._batches:  # idle until now: a cluster without workers is given its time anew
+            self._manned_at = self._clock()
+        self._batches[ticket] = Batch(packed, len(genomes))
+        self._waiting.extend(jobs(ticket, genomes, self._p.shard))
+        if self._lifeline.is_up:
+            self._guarded(self._launch)
+        return ticket
+
+    def collect(self, timeout: float | None = None) -> dict[int, Outcomes]:
+        deadline = None if timeout is None else self._clock() + timeout
+        while self._batches:
+            if self._whole:
+                ticket = self._whole.popleft()
+                return {ticket: self._batches.pop(ticket).outcomes()}
+            left = POLL_S if deadline is None else deadline - self._clock()
+            self._doomed(self._go_on, min(max(left, 0.0), POLL_S))
+            if not self._whole and deadline is not None and self._clock() >= deadline:
+                break
+        return {}
+
+    def cancel(self, ticket: int) -> None:
+        if self._batches.pop(ticket, None) is None:
+            return
+        for queue in (self._waiting, self._suspects):
+            kept = [job for job in queue if job.ticket != ticket]
+            queue.clear()
+            queue.extend(kept)
+        gone = [id_ for id_, job in self._running.items() if job.ticket == ticket]
+        for id_ in gone:
+            del self._running[id_]
+        if gone and self._lifeline.is_up:
+            self._engine.drop(gone)
+
+    def report(self) -> Json:
+        """What befell shards since last asked, by count; empty where nothing did."""
+        counts = {f"shards.{name}": n for name, n in sorted(self._counts.items())}
+        self._counts.clear()
+        return counts
+
+    def progress(self) -> tuple[int, int]:
+        """Rows that are there and rows asked for, of the batches under way."""
+        batches = self._batches.values()
+        return sum(b.progress for b in batches), sum(b.n for b in batches)
+
+    def close(self) -> None:
+        self._lifeline.close()
+
+    def _go_on(self, timeout_s: float) -> None:
+        """One turn, where the cluster is there; else a step towards it."""
+        if self._lifeline.hold(timeout_s):
+            self._guarded(self._turn, timeout_s)
+
+    def _doomed(self, action: Callable[[float], None], argument: float) -> None:
+        """Run an action; if the campaign cannot go on, its batches are forgotten."""
+        try:
+            action(argument)
+        except QdxError:
+            for ticket in list(self._batches):
+                self.cancel(ticket)
+            raise
+
+    def _guarded(self, action: Callable[..., None], *arguments: float) -> None:
+        """Run an action; a lost engine puts everything under way back in line."""
+        try:
+            action(*arguments)
+        except EngineLost as error:
+            self._counts["rebuilt"] += 1
+            lost = [self._running[id_] for id_ in sorted(self._running)]
+            self._running.clear()
+            self._again(*lost)
+            self._slots, self._counted_at, self._manned_at = 0, -LOOK_S, self._clock()
+            self._lifeline.broke(error)
+
+    def _turn(self, timeout_s: float) -> None:
+        """Start what there is room for, wait for what comes back."""
+        self._look()
+        self._launch()
+        for arrival in self._engine.wait(timeout_s):
+            self._arrive(arrival)
+        self._end_the_overdue()
+        self._launch()
+
+    def _look(self) -> None:
+        """Count the workers now and then."""
+        now = self._clock()
+        if now - self._counted_at >= LOOK_S:
+            self._slots, self._counted_at = self._engine.slots(), now
+        if self._slots:
+            self._manned_at = now
+        elif now - self._manned_at > self._p.workers_timeout_s:
+            having = f" with resources {dict(self._p.resources)}" if self._p.resources else ""
+            raise RolloutError(
+                f"executor.workers_timeout_s: expected a worker{having} within "
+                f"{self._p.workers_timeout_s:g} s, got none. Start workers, then resume."
+            )
+
+    def _launch(self) -> None:
+        """Fill the room in flight; a suspect runs with nothing beside it."""
+        if any(job.is_alone for job in self._running.values()):
+            return
+        queue, room = self._waiting, self._p.in_flight * self._slots - len(self._running)
+        if not queue and self._suspects:
+            queue, room = self._suspects, int(self._slots > 0 and not self._running)
+        started = [queue.popleft() for _ in range(min(room, len(queue)))]
+        if not self._running:
+            self._alive_at = self._clock()
+        attempts = []
+        for job in started:
+            id_, self._next_attempt = self._next_attempt, self._next_attempt + 1
+            self._running[id_] = job
+            rollout = self._batches[job.ticket].rollout
+            attempts.append(Attempt(id_, rollout, worker.pack(job.genomes)))
+        if attempts:
+            self._engine.launch(attempts)
+
+    def _arrive(self, arrival: Arrival) -> None:
+        """What an attempt came to; of attempts nobody waits for, nothing."""
+        job = self._running.pop(arrival.id, None)
+        if job is None:
+            return
+        self._alive_at = self._clock()
+        if isinstance(arrival, Lost):
+            self._bury(job, arrival.deaths)
+            return
+        self._lifeline.answered()
+        if isinstance(arrival, Raised):
+            self._fault(job, arrival.error, "raised")
+            return
+        self._check(job, arrival)
+
+    def _check(self, job: Job, arrival: Answered) -> None:
+        """Keep outcomes that can be the shard's."""
+        try:
+            reply = worker.unpack(arrival.reply)
+            wrong = flaw(reply.outcomes, len(job.genomes))
+            if reply.ids != worker.checksum(job.genomes):
+                wrong = "the reply of another shard"
+        except Exception as error:
+            wrong = f"not readable: {error!r}"
+        if wrong:
+            self._fault(job, Garbage(wrong), "garbage")
+            return
+        self._batches[job.ticket].finish(job, reply.outcomes)
+        self._complete(job.ticket)
+
+    def _complete(self, ticket: int) -> None:
+        """A batch whose rows are all there is whole, unless shards disagree about its shape."""
+        batch = self._batches[ticket]
+        if not batch.is_whole():
+            return
+        odd = batch.odd(self._schemas.get(batch.rollout))
+        for job in odd:
+            batch.withdraw(job)
+            self._fault(job, Garbage("shaped unlike the outcomes of other shards"), "garbage")
+        if not odd:
+            if batch.done:
+                self._schemas[batch.rollout] = schema(next(iter(batch.done.values()))[1])
+            self._whole.append(ticket)
+
+    def _fault(self, job: Job, error: BaseException, kind: str) -> None:
+        """A shard raised or is garbage: again, a bounded number of times."""
+        self._counts[kind] += 1
+        job.faults += 1
+        if job.faults < self._p.tries and not isinstance(error, QdxError):
+            self._again(job)
+            return
+        self.cancel(job.ticket)
+        if isinstance(error, QdxError):
+            raise error
+        raise RolloutError(
+            f"a shard could not be evaluated in {job.faults} tries: {error!r}"
+        ) from error
+
+    def _bury(self, job: Job, deaths: int) -> None:
+        """A worker was lost with the shard: again, then divided, then the culprit is marked."""
+        self._counts["lost"] += 1
+        job.deaths += deaths
+        is_much = job.deaths >= self._p.deaths
+        if len(job.genomes) > 1 and is_much:
+            self._counts["divided"] += 1
+            self._again(*job.divided())
+        elif len(job.genomes) == 1 and deaths and not job.is_alone:
+            job.is_alone, job.deaths = True, 0
+            self._again(job)
+        elif job.is_alone and is_much:
+            self._counts["poisoned"] += 1
+            self._batches[job.ticket].fail(job.row, f"ended {job.deaths} workers that ran it alone")
+            self._complete(job.ticket)
+        elif is_much:
+            self._fault(job, RuntimeError("workers were lost with an empty shard"), "raised")
+        else:
+            self._again(job)
+
+    def _again(self, *lost: Job) -> None:
+        """Back to the head of the line."""
+        self._suspects.extendleft(reversed([job for job in lost if job.is_alone]))
+        self._waiting.extendleft(reversed([job for job in lost if not job.is_alone]))
+
+    def _end_the_overdue(self) -> None:
+        """End workers that hang so deeply that they do not end themselves.
+
+        Workers are there, shards are under way, and for longer than any shard may run not one of
+        them has ended: what is left hangs, or waits behind one that does.
+        """
+        if not self._slots or not self._running:
+            self._alive_at = self._clock()
+        if self._clock() - self._alive_at <= self._p.timeout_s + GRACE_S:
+            return
+        late = sorted(self._running)
+        self._counts["hung"] += len(late)
+        self._engine.evict(late)
+        self._alive_at = self._clock()
+        for id_ in late:
+            self._bury(self._running.pop(id_), 1)

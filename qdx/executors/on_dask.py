@@ -1,0 +1,203 @@
+"""Dask as an engine: a scheduler on this machine, at an address, in a file, or made by a package.
+
+A shard is one task, and its key is never used twice. Nothing is kept on the cluster: no scattered
+data, no actors, so a lost worker loses nothing but the shards it ran. Tasks and results are bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, final
+
+from distributed import WorkerPlugin
+from distributed.scheduler import KilledWorker
+
+from qdx.core.errors import ConfigError
+from qdx.executors.clusters import connect, installed_cluster, make_cluster, shards_ask
+from qdx.executors.dispatch import Dispatcher
+from qdx.executors.engine import Answered, Arrival, Attempt, EngineLost, Lost, Raised
+from qdx.executors.machine import TIMEOUT_S
+from qdx.executors.parameters import DaskParameters
+from qdx.executors.worker import Home, evaluate, here, settle
+
+
+def on_dask(parameters: DaskParameters) -> Dispatcher:
+    """The executor on a Dask cluster, which is opened with the first batch.
+
+    Raises:
+        ConfigError: More than one cluster is named, or one that is not installed.
+    """
+    named = [key for key in ("address", "scheduler_file", "cluster") if getattr(parameters, key)]
+    named += ["workers"] * bool(parameters.workers)
+    if len(named) > 1:
+        raise ConfigError(
+            f"executor: expected one of workers, address, scheduler_file and cluster, got "
+            f"{' and '.join(named)}. Name the one to use."
+        )
+    if parameters.cluster:
+        installed_cluster(parameters.cluster)  # says now what is not there
+    return Dispatcher(DaskEngine(parameters), parameters)
+
+
+@final
+class DaskEngine:
+    """Shards as tasks of a Dask client."""
+
+    def __init__(self, parameters: DaskParameters) -> None:
+        self._p = parameters
+        self._asks = shards_ask(parameters)
+        self._cluster: Any = None
+        self._client: Any = None
+        self._futures: dict[int, Any] = {}
+        self._over: SimpleQueue[int] = SimpleQueue()  # attempts whose futures are done
+        self._prefix = ""
+
+    def open(self) -> None:
+        self.close()
+        self._cluster, address = make_cluster(self._p)
+        self._client = connect(address)
+        self._client.register_plugin(SettledWorker(here()), name="qdx-settled")
+        self._prefix = f"qdx-{uuid.uuid4().hex[:12]}"
+        self._over = SimpleQueue()
+
+    def slots(self) -> int:
+        workers = self._ask("identity", n_workers=-1)["workers"].values()
+        return sum(w["nthreads"] for w in workers if self._fits(w["resources"]))
+
+    def launch(self, attempts: Sequence[Attempt]) -> None:
+        over = self._over  # of this opening: a late callback must not be taken for a new one
+        try:
+            futures = self._client.map(
+                evaluate,
+                [a.rollout for a in attempts],
+                [a.genomes for a in attempts],
+                [self._p.timeout_s] * len(attempts),
+                key=[f"{self._prefix}-{a.id}" for a in attempts],
+                pure=False,
+                retries=0,
+                priority=self._p.priority,
+                resources=self._asks or None,
+            )
+        except Exception as error:
+            raise EngineLost(f"shards could not be submitted: {error!r}") from error
+        for attempt, future in zip(attempts, futures, strict=True):
+            self._futures[attempt.id] = future
+            future.add_done_callback(lambda _, id_=attempt.id: over.put(id_))
+
+    def wait(self, timeout_s: float) -> list[Arrival]:
+        over = self._drain(timeout_s)
+        if not over and self._client.status not in ("running", "connecting"):
+            raise EngineLost(f"the client is {self._client.status}")
+        futures = {id_: self._futures.pop(id_) for id_ in over if id_ in self._futures}
+        if any(future.status == "cancelled" for future in futures.values()):
+            raise EngineLost("the connection to the scheduler was lost")
+        replies = self._gather({i: f for i, f in futures.items() if f.status == "finished"})
+        arrivals: list[Arrival] = [Answered(i, reply) for i, reply in replies.items()]
+        return arrivals + [self._sad(i, f) for i, f in futures.items() if i not in replies]
+
+    def drop(self, ids: Sequence[int]) -> None:
+        futures = [f for f in (self._futures.pop(i, None) for i in ids) if f is not None]
+        with suppress(Exception):  # a scheduler that has gone has forgotten them too
+            self._client.cancel(futures, asynchronous=False, force=True)
+
+    def evict(self, ids: Sequence[int]) -> None:
+        running = self._ask("processing")
+        keys = {self._futures[i].key for i in ids if i in self._futures}
+        self.drop(ids)
+        hung = [address for address, held in running.items() if keys & set(held)]
+        workers = self._ask("identity", n_workers=-1)["workers"]
+        nannies = [a for a in hung if workers.get(a, {}).get("nanny")]
+        with suppress(Exception):  # whoever cannot be restarted is given up below
+            self._client.restart_workers(nannies, timeout=TIMEOUT_S, raise_for_error=False)
+        for address in set(hung) - set(nannies):
+            with suppress(Exception):
+                self._client.run_on_scheduler(give_up, address=address)
+
+    def close(self) -> None:
+        self._futures.clear()
+        client, self._client = self._client, None
+        cluster, self._cluster = self._cluster, None
+        for part in (client, cluster):
+            if part is not None:
+                _close(part)
+
+    def _drain(self, timeout_s: float) -> list[int]:
+        """Attempts that are over; waits for one."""
+        over = []
+        with suppress(Empty):
+            over.append(self._over.get(timeout=timeout_s))
+            while True:
+                over.append(self._over.get_nowait())
+        return over
+
+    def _gather(self, futures: dict[int, Any]) -> dict[int, Any]:
+        """The replies, all in one message; of those whose worker went just now, none."""
+        if not futures:
+            return {}
+        client = self._client
+
+        async def gathered() -> Any:
+            return await client.gather(futures, errors="skip", asynchronous=True)
+
+        try:
+            replies = client.sync(gathered, callback_timeout=TIMEOUT_S)
+        except Exception as error:
+            if client.status != "running":
+                raise EngineLost(f"replies could not be brought home: {error!r}") from error
+            return {}
+        return {id_: reply for id_, reply in replies.items() if isinstance(reply, bytes)}
+
+    def _sad(self, id_: int, future: Any) -> Arrival:
+        """How an attempt ended that left no reply."""
+        error = future.exception(timeout=TIMEOUT_S) if future.status == "error" else None
+        if isinstance(error, KilledWorker):
+            return Lost(id_, error.allowed_failures + 1)
+        if error is None:  # it had finished, and its worker went before the reply was fetched
+            future.cancel(force=True)
+            return Lost(id_, 0)
+        return Raised(id_, error)
+
+    def _ask(self, what: str, **arguments: Any) -> Any:
+        """A question to the scheduler, which must answer in time."""
+        try:
+            question = getattr(self._client.scheduler, what)
+            return self._client.sync(question, callback_timeout=TIMEOUT_S, **arguments)
+        except Exception as error:
+            raise EngineLost(f"the scheduler does not answer: {error!r}") from error
+
+    def _fits(self, resources: dict[str, float]) -> bool:
+        return all(resources.get(name, 0.0) >= n for name, n in self._asks.items())
+
+
+class SettledWorker(WorkerPlugin):  # type: ignore[misc, unused-ignore]
+    """Makes a process a worker of qdx, also one that a nanny starts anew."""
+
+    name = "qdx-settled"
+
+    def __init__(self, campaign: Home) -> None:
+        self._campaign = campaign
+
+    def setup(self, worker: Any) -> None:
+        """Called by Dask once per worker."""
+        settle(self._campaign)
+
+
+async def give_up(address: str, dask_scheduler: Any = None) -> None:
+    """Run on the scheduler: a worker that hangs and has no nanny is forgotten."""
+    await dask_scheduler.remove_worker(address, stimulus_id="qdx-hung", safe=True, close=True)
+
+
+def _close(part: Any) -> None:
+    """Close a client or a cluster, which may have gone, and may hang, within bounds."""
+
+    def close() -> None:
+        with suppress(Exception):
+            part.close(timeout=TIMEOUT_S)
+
+    closing = threading.Thread(target=close, daemon=True)
+    closing.start()
+    closing.join(2 * TIMEOUT_S)

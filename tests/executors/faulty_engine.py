@@ -1,0 +1,126 @@
+"""An engine in this process that goes wrong by plan: the dispatcher's faults in milliseconds."""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qdx.executors import worker
+from qdx.executors.engine import Answered, Arrival, Attempt, EngineLost, Lost, Raised
+
+LASTING = 1e9  # seconds a shard may run in this process
+
+Fault = Callable[["FaultyEngine", Attempt], Arrival | None]
+
+
+def dies(engine: FaultyEngine, attempt: Attempt) -> Arrival:
+    """The worker goes."""
+    return Lost(attempt.id, 1)
+
+
+def hangs(engine: FaultyEngine, attempt: Attempt) -> None:
+    """Nothing is ever heard of it."""
+    return
+
+
+def raises(engine: FaultyEngine, attempt: Attempt) -> Arrival:
+    """The rollout raises once."""
+    return Raised(attempt.id, OSError("a disk of a worker"))
+
+
+def loses_the_engine(engine: FaultyEngine, attempt: Attempt) -> None:
+    """The scheduler goes, with everything that is under way."""
+    raise EngineLost("the scheduler died")
+
+
+def answers(value: Any) -> Fault:
+    """It comes back as something else."""
+
+    def fault(engine: FaultyEngine, attempt: Attempt) -> Arrival:
+        ids = worker.checksum(pickle.loads(attempt.genomes))
+        return Answered(attempt.id, pickle.dumps(worker.Reply(ids, value)))
+
+    return fault
+
+
+def garbles(engine: FaultyEngine, attempt: Attempt) -> Arrival:
+    """Bytes that are no reply."""
+    return Answered(attempt.id, b"not a pickle")
+
+
+def swaps(engine: FaultyEngine, attempt: Attempt) -> Arrival:
+    """The reply of another shard."""
+    reply = worker.unpack(worker.evaluate(attempt.rollout, attempt.genomes, LASTING))
+    return Answered(attempt.id, pickle.dumps(reply._replace(ids=reply.ids + 1)))
+
+
+class FaultyEngine:
+    """Runs shards in `wait`, one a call; `plan[k]` befalls the k-th shard that is run.
+
+    Attributes:
+        poison: Ids of genomes that end every worker they run on.
+        n_slots: Workers that are there.
+        closed: Openings that are to fail before one succeeds.
+    """
+
+    def __init__(
+        self,
+        plan: dict[int, Fault] | None = None,
+        *,
+        poison: Sequence[int] = (),
+        n_slots: int = 2,
+        closed: int = 0,
+    ) -> None:
+        self.plan, self.poison, self.n_slots, self.closed = plan or {}, set(poison), n_slots, closed
+        self.queue: deque[Attempt] = deque()
+        self.n_run = self.n_opened = self.n_evicted = self.most_in_flight = 0
+        self.evaluated: list[int] = []  # ids whose outcomes were handed over
+        self.beside: list[int] = []  # shards under way whenever a poisonous genome ran alone
+
+    def open(self) -> None:
+        self.n_opened += 1
+        self.queue.clear()
+        if self.n_opened <= self.closed:
+            raise OSError("connection refused")
+
+    def slots(self) -> int:
+        return self.n_slots
+
+    def launch(self, attempts: Sequence[Attempt]) -> None:
+        self.queue.extend(attempts)
+        self.most_in_flight = max(self.most_in_flight, len(self.queue))
+
+    def wait(self, timeout_s: float) -> list[Arrival]:
+        if not self.queue:
+            return []
+        attempt, k = self.queue.popleft(), self.n_run
+        self.n_run += 1
+        genomes = pickle.loads(attempt.genomes)
+        is_poison = bool(self.poison & set(genomes.ids.tolist()))
+        if is_poison and len(genomes) == 1:
+            self.beside.append(len(self.queue))
+        if k in self.plan:
+            arrival = self.plan[k](self, attempt)
+            return [arrival] if arrival else []
+        if is_poison:
+            beside = [Lost(a.id, 1) for a in self.queue]  # all workers go at once
+            self.queue.clear()
+            return [Lost(attempt.id, 1), *beside]
+        try:
+            reply = worker.evaluate(attempt.rollout, attempt.genomes, LASTING)
+        except Exception as error:
+            return [Raised(attempt.id, error)]
+        self.evaluated += genomes.ids.tolist()
+        return [Answered(attempt.id, reply)]
+
+    def drop(self, ids: Sequence[int]) -> None:
+        self.queue = deque(a for a in self.queue if a.id not in ids)
+
+    def evict(self, ids: Sequence[int]) -> None:
+        self.n_evicted += len(ids)
+        self.drop(ids)
+
+    def close(self) -> None:
+        self.queue.clear()

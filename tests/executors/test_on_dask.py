@@ -1,0 +1,156 @@
+"""The executor on Dask: the conformance class, clusters of every kind, pinning to GPUs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from qdx.core.errors import ConfigError, RolloutError
+from qdx.executors import clusters, lifeline
+from qdx.executors.clusters import connect, make_cluster, shards_ask, worker_specs
+from qdx.executors.dispatch import Dispatcher
+from qdx.executors.machine import gpus_for, visible_gpus
+from qdx.executors.on_dask import on_dask
+from qdx.executors.parameters import DaskParameters
+from tests.conformance.executor import Echo, ExecutorConformance
+from tests.conformance.making import genomes
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two workers that all tests of this module share."""
+    made, _ = make_cluster(DaskParameters(workers=2))
+    yield made
+    made.close()
+
+
+class TestOnDask(ExecutorConformance):
+    @pytest.fixture(params=[0, 3, 20], ids=lambda s: f"shards of {s}")
+    def build(self, request: pytest.FixtureRequest, cluster: Any) -> Callable[[], Dispatcher]:
+        parameters = DaskParameters(address=cluster.scheduler_address, shard=request.param)
+        return partial(on_dask, parameters)
+
+
+def pinned(specs: dict[str, Any]) -> list[str]:
+    return [spec["options"]["env"]["CUDA_VISIBLE_DEVICES"] for spec in specs.values()]
+
+
+def test_each_gpu_has_one_worker_which_sees_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5ebe9f43,7")
+    specs = worker_specs(DaskParameters(device="cuda"), {})
+    assert pinned(specs) == ["3", "GPU-5ebe9f43", "7"]
+    for spec in specs.values():
+        assert spec["options"]["nthreads"] == 1
+        assert spec["options"]["resources"] == {"GPU": 1.0}
+        assert spec["options"]["env"]["OMP_NUM_THREADS"] == "1"
+    assert pinned(worker_specs(DaskParameters(device="cuda", workers=2), {})) == [
+        "3",
+        "GPU-5ebe9f43",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("listed", "gpus"),
+    [("", []), ("-1", []), ("0", ["0"]), ("0,-1,1", ["0"]), ("2, MIG-a", ["2", "MIG-a"])],
+)
+def test_gpus_are_listed_as_cuda_lists_them(listed: str, gpus: list[str]) -> None:
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": listed}) == gpus
+
+
+def test_without_the_variable_nvidia_smi_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "nvidia-smi"
+    told.write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")
+    told.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert visible_gpus({}) == ["0", "1"]
+    told.unlink()
+    assert visible_gpus({}) == []
+
+
+@pytest.mark.parametrize(("workers", "gpus"), [(0, []), (3, ["0", "1"])])
+def test_more_workers_than_gpus_are_refused(workers: int, gpus: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"executor\.workers: .* one worker per GPU"):
+        gpus_for(workers, gpus)
+
+
+def test_shards_ask_for_a_gpu_only_where_workers_offer_it() -> None:
+    assert shards_ask(DaskParameters(device="cuda")) == {"GPU": 1.0}
+    assert shards_ask(DaskParameters(device="cuda", address="tcp://x:1")) == {}
+    own = DaskParameters(device="cuda", address="tcp://x:1", resources={"GPU": 2.0})
+    assert shards_ask(own) == {"GPU": 2.0}
+
+
+@pytest.mark.slow
+def test_workers_of_processes_are_pinned_also_when_they_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    cluster, address = make_cluster(DaskParameters(device="cuda"))
+    try:
+        with connect(address) as client:
+            assert sorted(client.run(which_gpu).values()) == ["4", "6"]
+            client.restart_workers(["gpu4"])
+            assert sorted(client.run(which_gpu).values()) == ["4", "6"]
+    finally:
+        cluster.close()
+
+
+def which_gpu() -> str:
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def test_one_cluster_is_named_at_most() -> None:
+    with pytest.raises(ConfigError, match=r"expected one of .*, got address and workers"):
+        on_dask(DaskParameters(address="tcp://127.0.0.1:1", workers=2))
+
+
+def test_a_scheduler_that_is_not_there_ends_the_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifeline, "BACKOFF_S", 0.0)
+    monkeypatch.setattr(clusters, "TIMEOUT_S", 0.3)
+    executor = on_dask(DaskParameters(address="tcp://127.0.0.1:9", tries=1))
+    executor.submit(Echo(), genomes(3))
+    with pytest.raises(RolloutError, match=r"2 times in a row.*tcp://127.0.0.1:9"):
+        executor.collect()
+    executor.close()
+
+
+def test_workers_without_the_resource_do_not_count(cluster: Any) -> None:
+    parameters = DaskParameters(
+        address=cluster.scheduler_address, resources={"GPU": 1.0}, workers_timeout_s=0.5
+    )
+    executor = on_dask(parameters)
+    executor.submit(Echo(), genomes(3))
+    with pytest.raises(RolloutError, match=r"a worker with resources \{'GPU': 1.0\} within 0.5 s"):
+        executor.collect()
+    executor.close()
+
+
+def test_everything_listens_on_this_machine_alone(cluster: Any) -> None:
+    with connect(cluster.scheduler_address) as client:
+        pids = [os.getpid(), *client.run(os.getpid).values()]
+    listening = {
+        connection.laddr.ip
+        for pid in pids
+        for connection in psutil.Process(pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert len(pids) == 3
+    assert listening == {"127.0.0.1"}
+
+
+@pytest.mark.slow
+def test_a_worker_runs_libraries_in_one_thread(cluster: Any) -> None:
+    def threads() -> tuple[str, int]:
+        return os.environ["OMP_NUM_THREADS"], torch.get_num_threads()
+
+    with connect(cluster.scheduler_address) as client:
+        assert set(client.run(threads).values()) == {("1", 1)}
