@@ -247,6 +247,11 @@ def with_overrides(stored: StoredRun, overrides: Sequence[str]) -> tuple[Config,
             f"budget: expected at least the {spent} evaluations this run has made, got "
             f"{config.campaign.budget}."
         )
+    if config.campaign.budget_steps is not None and before.get("budget_steps") is None and spent:
+        raise ConfigError(
+            "budget_steps: cannot be set in a run that has begun without it, for its steps were "
+            "not counted. Use budget."
+        )
     unsafe = [k for k in changed(before, dict(now)) if k.split(".")[0] not in SAFE_ON_RESUME]
     if unsafe:
         raise ConfigError(

@@ -51,6 +51,12 @@ POLICIES = {
     "mlp": Row("qdx.policies.mlp:MlpParameters", "qdx.policies.mlp:build"),
     "dmp": Row("qdx.policies.dmp:DmpParameters", "qdx.policies.dmp:build"),
 }
+ENCODINGS = {
+    "direct": Row("qdx.encodings.parameters:DirectParameters", "qdx.encodings.direct:Direct"),
+    "seed_chain": Row(
+        "qdx.encodings.parameters:SeedChainParameters", "qdx.encodings.seed_chain:build"
+    ),
+}
 DESCRIPTORS = {
     "identity": Row(
         "qdx.descriptors.parameters:IdentityParameters", "qdx.descriptors.identity:identity"
@@ -100,6 +106,7 @@ SEARCHERS = {
         "qdx.searchers.surprise_search:surprise_search",
     ),
     "taxons": Row("qdx.searchers.taxons:TaxonsParameters", "qdx.searchers.taxons:Taxons"),
+    "deep_ga": Row("qdx.searchers.deep_ga:DeepGaParameters", "qdx.searchers.deep_ga:DeepGa"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",
         "qdx.searchers.random_search:RandomSearch",
@@ -111,6 +118,7 @@ TABLES: dict[str, dict[str, Row]] = {
     "task": TASKS,
     "observer": OBSERVERS,
     "policy": POLICIES,
+    "encoding": ENCODINGS,
     "descriptor": DESCRIPTORS,
     "archive": ARCHIVES,
     "searcher": SEARCHERS,

@@ -42,7 +42,7 @@ class Lineage:
     """How individuals came about: seed chains as a tree, a node each.
 
     A node without a parent is drawn from its seed; any other is its parent plus sigma times the
-    noise of its seed. A sigma of 0 is a copy. Common to a whole batch, which may need only some of
+    noise of its seed. Common to a whole batch, which may need only some of
     the nodes.
 
     Attributes:
@@ -75,7 +75,7 @@ class Genomes:
         purpose: A `Purpose` each.
         trial: Which episode of a repeated evaluation; 0 where episodes are not repeated.
         seeds: Of seed chains, what the noise of the last mutation follows from.
-        sigmas: Of seed chains, the last mutation's standard deviation; 0 for a copy of the parent.
+        sigmas: Of seed chains, the last mutation's standard deviation; 0 where there is no parent.
         lineage: Of seed chains, the ancestors of all rows, and perhaps others.
     """
 

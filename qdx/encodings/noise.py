@@ -181,7 +181,7 @@ def _digest(table: Array) -> str:
 def _make(file: Path, entries: int) -> None:
     """Write beside, then rename: another process sees all of it or nothing."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    rng, sha = np.random.RandomState(TABLE_SEED), hashlib.sha256()  # noqa: NPY002 - frozen stream
+    rng, sha = np.random.RandomState(TABLE_SEED), hashlib.sha256()
     with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as stream:
         for start in range(0, entries, CHUNK):
             part = rng.randn(min(CHUNK, entries - start)).astype("<f4").tobytes()

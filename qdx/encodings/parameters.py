@@ -19,8 +19,8 @@ class SeedChainParameters:
 
     Attributes:
         noise: What seeds stand for: slices of one `table`, or counter-based `philox`.
-        entries: Of the table: four bytes each on disk, mapped into memory. The paper's code has
-            250 000 000.
+        entries: Of the table: four bytes each on disk, mapped into memory. The released code has
+            250 000 000, ten times as many.
         folder: Where the table and dense bases lie; empty for QDX_CACHE or the user's cache.
         cache: Policies kept decoded in a process; at least the parents of a generation.
         bases_every: Mutations between dense bases on disk, so that no decoding is longer; 0 for
@@ -28,7 +28,7 @@ class SeedChainParameters:
     """
 
     noise: Literal["table", "philox"] = "table"
-    entries: Annotated[int, Ge(1)] = 250_000_000
+    entries: Annotated[int, Ge(1)] = 25_000_000
     folder: str = ""
     cache: Annotated[int, Ge(1)] = 64
     bases_every: Annotated[int, Ge(0)] = 0

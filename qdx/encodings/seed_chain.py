@@ -93,15 +93,15 @@ class Arithmetic(Protocol):
         ...
 
     def start(self, seed: int, out: Any) -> None:
-        """out = phi(eps(seed))."""
+        """Write phi(eps(seed)) into `out`."""
         ...
 
     def mutate(self, parent: Any, sigma: np.float32, seed: int, out: Any) -> None:
-        """out = parent + sigma eps(seed); `out` may be `parent`."""
+        """Write parent + sigma eps(seed) into `out`, which may be `parent`."""
         ...
 
     def copy(self, parent: Any, out: Any) -> None:
-        """out = parent."""
+        """Write the parent into `out`."""
         ...
 
     def to_host(self, policy: Any) -> Float32[Array, " G"]:
@@ -166,10 +166,7 @@ class Decoder:
             self._arithmetic.start(int(seeds[row]), out)
             return
         dense = self._parent(tree, parent)
-        if sigmas[row] == 0:
-            self._arithmetic.copy(dense, out)
-        else:
-            self._arithmetic.mutate(dense, sigmas[row], int(seeds[row]), out)
+        self._arithmetic.mutate(dense, sigmas[row], int(seeds[row]), out)
 
     def _parent(self, tree: Lineage, id_: int) -> Any:
         """A node's parameters, kept for its other children."""
@@ -194,8 +191,7 @@ class Decoder:
                 arithmetic.start(int(tree.seeds[ahead.pop()]), out)
                 break
         for row in reversed(ahead):
-            if tree.sigmas[row] != 0:
-                arithmetic.mutate(out, tree.sigmas[row], int(tree.seeds[row]), out)
+            arithmetic.mutate(out, tree.sigmas[row], int(tree.seeds[row]), out)
             node, bases = int(tree.ids[row]), self._encoding.bases
             if bases is not None and bases.is_due(chains.depth[node]):
                 bases.keep(chains.key[node], arithmetic.to_host(out))
@@ -252,8 +248,6 @@ class Chains:
                 own = self.key[parent] + own + tree.sigmas[at].tobytes()
             self.key[node] = hashlib.blake2b(own, digest_size=KEY_BYTES).digest()
             self.depth[node] = self.depth[parent] + 1 if parent >= 0 else 0
-            if parent >= 0 and tree.sigmas[at] == 0:  # a copy
-                self.key[node], self.depth[node] = self.key[parent], self.depth[parent]
 
 
 @functools.lru_cache(maxsize=8)

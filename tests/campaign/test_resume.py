@@ -28,6 +28,8 @@ def config(searcher="novelty_search", **more):
     }
 
 
+DEEP_GA: dict = {"kind": "deep_ga", "population": 50, "parents": 5, "sigma": 0.1}
+DEEP_GA |= {"candidates": 3, "episodes": 10}  # every other commit is amid a validation
 VARIANTS = {
     "novelty_search": config(),
     "random_search": config("random_search"),
@@ -44,6 +46,8 @@ VARIANTS = {
         budget=300,
         executor={"kind": "local", "shard": 7},
     ),
+    "deep_ga": config(DEEP_GA, encoding={"noise": "philox"}),
+    "deep_ga for novelty": config({**DEEP_GA, "novelty": 0.5}, encoding={"noise": "philox"}),
     "novelty_search on ant_maze": config(
         {"kind": "novelty_search", "population": 10},
         task={"kind": "ant_maze", "horizon": 4},

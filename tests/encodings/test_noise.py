@@ -31,7 +31,7 @@ def philox4x64(counter, key, rounds=10):
 
 def test_the_table_is_the_frozen_stream_of_the_released_code(tmp_path):
     table = Table(ENTRIES, str(tmp_path))
-    drawn = np.random.RandomState(123).randn(ENTRIES).astype(np.float32)  # noqa: NPY002
+    drawn = np.random.RandomState(123).randn(ENTRIES).astype(np.float32)
     assert np.array_equal(filled(table, 0, ENTRIES), drawn)
     assert np.array_equal(filled(table, 1000, 50, start=16), drawn[1016:1066])
 

@@ -51,11 +51,11 @@ class Counted(OnHost):
 
 
 def tree(n, made, seed=0):
-    """A random tree: a node's parent is one of the five before it; now and then a copy."""
+    """A random tree: a node's parent is one of the five before it."""
     rng = np.random.default_rng(seed)
     ids = np.arange(n)
     parents = np.where(ids == 0, -1, np.maximum(ids - rng.integers(1, 6, n), 0))
-    sigmas = np.where(rng.random(n) < 0.1, 0, rng.choice([0.002, 0.1], n)).astype(np.float32)
+    sigmas = rng.choice([0.002, 0.1], n).astype(np.float32)
     sigmas[0] = 0
     return Lineage(ids, parents, made.seeds(n, rng), sigmas)
 
@@ -83,8 +83,6 @@ def by_the_formula(lineage, row, made):
     made.noise.fill(int(lineage.seeds[path[-1]]), 0, table)
     theta = np.float32(0.5) * table
     for node in reversed(path[:-1]):
-        if lineage.sigmas[node] == 0:
-            continue
         made.noise.fill(int(lineage.seeds[node]), 0, table)
         theta = theta + lineage.sigmas[node] * table
     return theta
@@ -106,7 +104,9 @@ def test_neither_the_cache_nor_the_order_of_rows_changes_a_bit(tmp_path):
     whole = dense(encoding(tmp_path), batch)
     rows = np.random.default_rng(1).permutation(80)
     for cache in (1, 3):
-        assert np.array_equal(dense(encoding(tmp_path, cache=cache), take(batch, rows)), whole[rows])
+        assert np.array_equal(
+            dense(encoding(tmp_path, cache=cache), take(batch, rows)), whole[rows]
+        )
 
 
 def test_a_child_costs_one_pass_however_long_its_lineage(tmp_path):
@@ -184,7 +184,9 @@ def test_equal_chains_of_two_campaigns_are_one_and_unequal_ones_are_two(tmp_path
     one, other = tree(10, made, seed=1), tree(10, made, seed=2)  # the same ids
     first, second = dense(made, leaves(one)), dense(made, leaves(other))
     assert not (first == second).all(axis=1).any()
-    moved = replace(one, ids=one.ids + 500, parents=np.where(one.parents < 0, -1, one.parents + 500))
+    moved = replace(
+        one, ids=one.ids + 500, parents=np.where(one.parents < 0, -1, one.parents + 500)
+    )
     assert np.array_equal(dense(made, leaves(moved)), first)
 
 
