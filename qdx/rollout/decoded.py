@@ -43,7 +43,7 @@ class DecodedRollout:
         def run(start: int) -> None:
             done[start] = self.inner(take(direct, np.arange(start, min(start + size, n))))
 
-        pieces = [functools.partial(run, start) for start in starts]
+        pieces: list[Callable[[], None]] = [functools.partial(run, start) for start in starts]
         return pieces, lambda: join([done[start] for start in starts])
 
     def _with_genes(self, genomes: Genomes) -> Genomes:
