@@ -186,6 +186,12 @@ def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rol
     """Of genes, or of seed chains that are decoded first."""
     policy = _policy(config, task.facts)
     chains = _chains(config, policy)
+    if hasattr(policy, "sight"):  # a network
+        _open(config, task, observer, device)
+        networks: Rollout = resolve("qdx.rollout.networks:NetworkRollout")(
+            task, policy, observer, chains, device, config.campaign.seed
+        )
+        return networks
     direct = _direct_rollout(config, task, policy, observer, device)
     if chains is None:
         return direct
@@ -199,14 +205,14 @@ def _direct_rollout(
     """Of genes: fused where the task is a kernel, stepped where it is worlds of its own."""
     seed = config.campaign.seed
     if not isinstance(task, SteppedTask):
-        resolve("qdx.rollout.device:check_device")(device)
+        _open(config, task, observer, device)
         fused: Rollout = resolve("qdx.rollout.fused:FusedRollout")(
             task, policy, observer, device, seed
         )
         return fused
     if config.policy.kind != "mlp":
         raise ConfigError(
-            f"policy.kind: expected mlp, for {config.task.kind} is stepped outside a kernel, got "
+            f"policy.kind: expected mlp or a network, for {config.task.kind} is stepped outside a kernel, got "
             f"{config.policy.kind!r}."
         )
     if device != "cpu":
@@ -214,10 +220,21 @@ def _direct_rollout(
             f"executor.device: expected cpu, for {config.task.kind} is stepped there, got "
             f"{device!r}."
         )
-    observer.bounds(task.facts)  # says what the task has not, such as frames
-    task.open(0).close()  # says what is missing on this machine
+    _open(config, task, observer, device)
     stepped: Rollout = resolve("qdx.rollout.stepped:SteppedRollout")(task, policy, observer, seed)
     return stepped
+
+
+def _open(config: Config, task: Task, observer: Observer, device: str) -> None:
+    """See that this machine can run the task.
+
+    Raises:
+        ConfigError: It cannot, or the task has nothing for the observer.
+    """
+    resolve("qdx.rollout.device:check_device")(device)
+    if isinstance(task, SteppedTask):
+        observer.bounds(task.facts)  # says what the task has not, such as frames
+        task.open(0).close()  # says what is missing on this machine
 
 
 def _archive(section: Any, records: Records, *, bounds: Any, device: str, seed: int) -> Archive:

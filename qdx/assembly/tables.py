@@ -33,6 +33,8 @@ TASKS = {
     "redundant_arm": Row("qdx.tasks.redundant_arm:RedundantArm"),
     "collect_ball": Row("qdx.tasks.collect_ball:CollectBall"),
     "point": Row("qdx.tasks.point:Point"),
+    "sensor_maze": Row("qdx.tasks.sensor_maze:SensorMaze"),
+    "image_maze": Row("qdx.tasks.image_maze:ImageMaze"),
     "ant_maze": Row("qdx.tasks.ant_maze:AntMaze"),
 }
 TASK_FAMILIES = {  # tasks are named family:<Id>, and built from the parameters and that name
@@ -49,6 +51,11 @@ OBSERVERS = {
 }
 POLICIES = {
     "mlp": Row("qdx.policies.mlp:MlpParameters", "qdx.policies.mlp:build"),
+    "dqn_large": Row("qdx.policies.network:DqnParameters", "qdx.policies.network:dqn_large"),
+    "dqn_small": Row("qdx.policies.network:DqnParameters", "qdx.policies.network:dqn_small"),
+    "humanoid_mlp": Row(
+        "qdx.policies.network:HumanoidMlpParameters", "qdx.policies.network:humanoid_mlp"
+    ),
     "dmp": Row("qdx.policies.dmp:DmpParameters", "qdx.policies.dmp:build"),
 }
 ENCODINGS = {

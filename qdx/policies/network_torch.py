@@ -15,7 +15,7 @@ from typing import Literal, final
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from numpy import ndarray as Array
 from torch import nn
 
@@ -114,6 +114,15 @@ class Networks:
         for layer, kernels in zip(self._convs, self._kernels, strict=True):
             weights, _ = _of(layer, self.genes[slot])
             kernels[slot] = weights.permute(3, 2, 0, 1).reshape(layer.n_out, -1)
+
+    def picked(self, rows: Int64[Array, " Q"]) -> Networks:
+        """Some of the networks, in a batch of their own."""
+        few = Networks(self._shape, len(rows), str(self.genes.device), method=self._method)
+        at = torch.from_numpy(rows).to(self.genes.device)
+        few.genes[: len(rows)] = self.genes[at]
+        for mine, theirs in zip(few._kernels, self._kernels, strict=True):
+            mine[: len(rows)] = theirs[at]
+        return few
 
     @torch.inference_mode()
     def __call__(self, observations: torch.Tensor) -> torch.Tensor:
