@@ -249,7 +249,7 @@ def _dqn(
 
 
 def humanoid_mlp(parameters: HumanoidMlpParameters, facts: TaskFacts) -> Network:
-    """tanh layers of 256 units and a linear output, the MuJoCo policies of the released code.
+    """Tanh layers of 256 units and a linear output, the MuJoCo policies of the released code.
 
     Raises:
         ConfigError: The task is seen in frames.

@@ -35,6 +35,7 @@ from qdx.rollout.episodes import INVALID, Ends, episode_seeds, not_finite, outco
 from qdx.rollout.fused import samples_of
 from qdx.rollout.fused_slots import FusedSlots
 from qdx.rollout.slots import Slots, WorldSlots
+from qdx.signatures.threads import one_thread
 from qdx.tasks.stepped import SteppedTask
 
 
@@ -160,7 +161,7 @@ def _run(batch: _Batch, queue: deque[list[int]], width: int, lanes: int) -> None
     """One piece: play until the queue is empty."""
     slots = batch.rollout.open(width * lanes)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():  # pieces side by side use the cores
             _Piece(batch, queue, slots, (width, lanes)).play()
     finally:
         slots.close()

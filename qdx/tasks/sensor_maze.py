@@ -160,9 +160,7 @@ def view(world: Maze, state: MazeState, row: wp.int32, column: wp.int32) -> wp.f
     """Grey of a pixel of the frame that policies see: a constant maze and the robot."""
     pixel = wp.static(EXTENT / SIDE)
     p = wp.vec2((wp.float32(column) + 0.5) * pixel, (wp.float32(row) + 0.5) * pixel)
-    return robot_grey(
-        state.body.place, state.body.heading, p, world.background[row, column]
-    )
+    return robot_grey(state.body.place, state.body.heading, p, world.background[row, column])
 
 
 @wp.func

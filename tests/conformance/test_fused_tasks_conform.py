@@ -12,9 +12,9 @@ from qdx.tasks.billiard import Billiard
 from qdx.tasks.collect_ball import CollectBall
 from qdx.tasks.curling import Curling
 from qdx.tasks.hard_maze import HardMaze
+from qdx.tasks.image_maze import ImageMaze
 from qdx.tasks.point import Point
 from qdx.tasks.redundant_arm import RedundantArm
-from qdx.tasks.image_maze import ImageMaze
 from qdx.tasks.sensor_maze import SensorMaze
 from tests.conformance.task import TaskConformance
 

@@ -105,13 +105,13 @@ def test_validation_episodes_of_a_network_share_it_and_have_its_outcome(played):
     rollout, genomes, whole = played
     rows = np.repeat([4, 7, 30], 5)
     several = take(genomes, rows)
-    several = replace(
-        several, ids=np.arange(15), purpose=np.full(15, Purpose.VALIDATION, np.int32)
-    )
+    several = replace(several, ids=np.arange(15), purpose=np.full(15, Purpose.VALIDATION, np.int32))
     got = rollout(several)
     np.testing.assert_allclose(got.truth[:, 0] > 0, True)
-    assert all(equal(take(got, np.arange(i, i + 1)), take(got, np.arange(i + 1, i + 2)))
-               for i in (0, 1, 5, 10))  # a maze without chance
+    assert all(
+        equal(take(got, np.arange(i, i + 1)), take(got, np.arange(i + 1, i + 2)))
+        for i in (0, 1, 5, 10)
+    )  # a maze without chance
     near = np.abs(got.truth - whole.truth[rows]).max(axis=1)
     assert np.median(near) < 1e-2  # several observations of one network round otherwise
 
