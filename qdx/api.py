@@ -22,7 +22,7 @@ from numpy import ndarray as Array
 
 from qdx.assembly import replay as replaying
 from qdx.assembly.config import load
-from qdx.assembly.parts import build_policy, build_rollout
+from qdx.assembly.parts import build_policy, build_rollout, parameters
 from qdx.assembly.stored import StoredRun
 from qdx.assembly.tables import row
 from qdx.campaign.campaign import Campaign
@@ -46,8 +46,8 @@ class Elite:
 
     @property
     def genes(self) -> Float32[Array, " G"]:
-        """Its genes."""
-        genes: Array = self.evaluation.genomes.genes[0]
+        """Its genes; the decoded parameters of a seed chain."""
+        genes: Array = parameters(self.run.stored.config, self.evaluation.genomes)[0]
         return genes
 
     @property

@@ -5,6 +5,7 @@
     python experiments/stax/run.py --variants stax       # some of the variants
     python experiments/stax/run.py --jobs 2              # campaigns at a time, one core each
     python experiments/stax/run.py --draw                # table and figures from results/ alone
+    python experiments/stax/run.py --budget 600 --seeds 1 --out tried    # does it run?
     python experiments/stax/run.py --seeds 4 --only redundant_arm_end --out results-of-seed-4    # for expected.json
 
 Every campaign is a run directory under experiments/stax/runs: stop at any moment, start again. What is kept of a
@@ -106,13 +107,14 @@ def run(study: str, variant: str, seed: int, budget: int, out: Path) -> str:
 
 
 def jobs(options: argparse.Namespace) -> list[tuple]:
-    """The campaigns to be run, the shortest studies' first."""
+    """The campaigns that were asked for and are not those of another study."""
     wanted = []
     for study in options.only:
         for variant, budget in STUDIES[study].budgets.items():
             elsewhere = (study, variant) in SHARED | SAME
             if variant in options.variants and not elsewhere:
                 seeds = options.seeds or range(1, STUDIES[study].seeds + 1)
+                budget = options.budget or budget
                 wanted += [(study, variant, seed, budget, HERE / options.out) for seed in seeds]
     return wanted
 
@@ -124,8 +126,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", default="results")
+    parser.add_argument("--budget", type=int, help="of all, to see whether it runs")
     parser.add_argument("--draw", action="store_true")
     options = parser.parse_args(arguments)
+    if options.budget and options.out == "results":
+        parser.error("--budget makes other numbers: give --out another folder")
     if not options.draw:
         with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
             for done in as_completed([pool.submit(run, *job) for job in jobs(options)]):

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from drawing import draw
 
+from qdx.assembly.parts import build_task
 from qdx.assembly.stored import StoredRun
 from qdx.assembly.tables import TASKS
 from qdx.campaign.campaign import Campaign
@@ -104,12 +105,15 @@ def run_one(job: Job) -> str:
 def result(job: Job, run: StoredRun) -> dict:
     """What is kept of a campaign: its end, its curve, and what its trainings came to."""
     s = run.summary()
-    curve = curves_of(run, len(s["best_by_area"])).at(np.linspace(0, s["evaluations"], N_POINTS))
+    curve = curves_of(run, build_task(run.config).facts).at(
+        np.linspace(0, s["evaluations"], N_POINTS)
+    )
     row = {"study": job.study, "space": job.space, "seed": job.seed}
     keys = ("evaluations", "coverage", "coverage_ceiling", "coverage_archive", "uniformity")
     row |= {k: s[k] for k in keys}
     row |= {"curve": curve.coverage.round(4).tolist()}
     row |= {"truth_correlation": s["truth_correlation"], "space_version": s["space_version"]}
+    row |= {"seconds": {k: round(v, 1) for k, v in run.seconds_by_phase().items()}}
     row |= {"lessons": [line["lesson"] for line in run.snapshot.journal if "lesson" in line]}
     return row | {k: s[k] for k in ("archive_size", "wall_s", "digest", "state_digest")}
 

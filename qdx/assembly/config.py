@@ -29,13 +29,14 @@ from qdx.assembly.written import assign, parse_override, read_yaml
 from qdx.core.errors import ConfigError
 from qdx.core.types import Json
 
-SECTIONS = ("task", "policy", "observer", "descriptor", "searcher", "executor")
+SECTIONS = ("task", "policy", "encoding", "observer", "descriptor", "searcher", "executor")
 DEFAULTS = {
+    "encoding": "direct",
     "observer": "final",
     "descriptor": "identity",
     "executor": "local",
 }  # policy: the task's
-SAFE_ON_RESUME = ("budget", "executor", "checkpoint", "max_failed_fraction")
+SAFE_ON_RESUME = ("budget", "budget_steps", "executor", "checkpoint", "max_failed_fraction")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Config:
     checkpoint: CheckpointSection
     task: Section
     policy: Section
+    encoding: Section
     observer: Section
     descriptor: Section
     searcher: Section
@@ -65,10 +67,16 @@ class Config:
     archives: dict[str, Section]
 
     def resolved(self) -> Json:
-        """Every key with its value."""
+        """Every key with its value; of what most runs have not, only where they have it."""
+        campaign = _plain(asdict(self.campaign))
+        sections = {name: getattr(self, name).resolved() for name in SECTIONS}
+        if campaign["budget_steps"] is None:
+            del campaign["budget_steps"]
+        if sections["encoding"] == {"kind": "direct"}:
+            del sections["encoding"]
         return {
-            **_plain(asdict(self.campaign)),
-            **{name: getattr(self, name).resolved() for name in SECTIONS},
+            **campaign,
+            **sections,
             "archives": {name: section.resolved() for name, section in self.archives.items()},
             "checkpoint": _plain(asdict(self.checkpoint)),
         }

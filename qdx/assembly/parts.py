@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from numpy import ndarray as Array
+
 from qdx.assembly.config import Config
 from qdx.assembly.tables import resolve, row
 from qdx.core.errors import ConfigError
 from qdx.core.protocols import Archive, Descriptor, Executor, Observer, Rollout, Searcher, Task
 from qdx.core.records import Records
 from qdx.core.task_facts import TaskFacts
+from qdx.core.types import Genomes
 from qdx.descriptors.setting import DescriptorSetting
 from qdx.encodings.direct import Direct
 from qdx.metrics.tally import Tally
@@ -62,6 +65,7 @@ def build(config: Config) -> Parts:
         budget=config.campaign.budget,
         first_id=config.campaign.island << ISLAND_BITS,
         has_surprise=descriptor.has_surprise,
+        chains=_chains(config, policy),
     )
     searcher = resolve(row("searcher", config.searcher.kind).build)
     return Parts(
@@ -75,7 +79,7 @@ def build(config: Config) -> Parts:
         records=records,
         archives=archives,
         searcher=searcher(config.searcher.parameters, setting),
-        tally=Tally(facts),
+        tally=Tally(facts, counts_steps=config.campaign.budget_steps is not None),
     )
 
 
@@ -95,6 +99,15 @@ def build_task(config: Config) -> Task:
 def build_policy(config: Config) -> Any:
     """The policy, fitted to the task."""
     return _policy(config, build_task(config).facts)
+
+
+def parameters(config: Config, genomes: Genomes) -> Array:
+    """The parameters of policies, (B, G) float32: the genes, or what seed chains decode to."""
+    chains = _chains(config, build_policy(config))
+    if chains is None:
+        return genomes.genes
+    decoded: Array = resolve("qdx.encodings.seed_chain:dense")(chains, genomes)
+    return decoded
 
 
 def build_descriptor(config: Config) -> Descriptor:
@@ -149,6 +162,23 @@ def _policy(config: Config, facts: TaskFacts) -> Any:
     return build_it(config.policy.parameters, facts)
 
 
+def _chains(config: Config, policy: Any) -> Any:
+    """The encoding of seed chains; None with genes.
+
+    Raises:
+        ConfigError: The searcher works on the other kind of genome.
+    """
+    own = getattr(config.searcher.parameters, "defaults", {}).get("encoding", "direct")
+    if config.encoding.kind != own:
+        raise ConfigError(
+            f"encoding.kind: expected {own}, which {config.searcher.kind} works with, got "
+            f"{config.encoding.kind!r}. Leave it out."
+        )
+    if own == "direct":
+        return None
+    return resolve(row("encoding", own).build)(config.encoding.parameters, policy)
+
+
 def _descriptor(config: Config, task: Task, policy: Any) -> Descriptor:
     observer, device = config.observer.parameters, home_device(config)
     size = getattr(observer, "size", 0)  # of frames
@@ -170,29 +200,59 @@ def _descriptor(config: Config, task: Task, policy: Any) -> Descriptor:
 
 
 def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rollout:
-    """Fused where the task is a kernel, stepped where it is worlds of its own."""
-    policy, seed = _policy(config, task.facts), config.campaign.seed
+    """Of genes, or of seed chains that are decoded first."""
+    policy = _policy(config, task.facts)
+    chains = _chains(config, policy)
+    if hasattr(policy, "sight"):  # a network
+        _open(config, task, observer, device)
+        networks: Rollout = resolve("qdx.rollout.networks:NetworkRollout")(
+            task, policy, observer, chains, device, config.campaign.seed
+        )
+        return networks
+    direct = _direct_rollout(config, task, policy, observer, device)
+    if chains is None:
+        return direct
+    decoded: Rollout = resolve("qdx.rollout.decoded:DecodedRollout")(chains, direct)
+    return decoded
+
+
+def _direct_rollout(
+    config: Config, task: Task, policy: Any, observer: Observer, device: str
+) -> Rollout:
+    """Of genes: fused where the task is a kernel, stepped where it is worlds of its own."""
+    seed = config.campaign.seed
     if not isinstance(task, SteppedTask):
-        if config.executor.kind == "local":  # elsewhere the workers look for it
-            resolve("qdx.rollout.device:check_device")(device)
+        _open(config, task, observer, device)
         fused: Rollout = resolve("qdx.rollout.fused:FusedRollout")(
             task, policy, observer, device, seed
         )
         return fused
     if config.policy.kind != "mlp":
         raise ConfigError(
-            f"policy.kind: expected mlp, for {config.task.kind} is stepped outside a kernel, got "
-            f"{config.policy.kind!r}."
+            f"policy.kind: expected mlp or a network, for {config.task.kind} is stepped outside a "
+            f"kernel, got {config.policy.kind!r}."
         )
     if device != "cpu":
         raise ConfigError(
             f"executor.device: expected cpu, for {config.task.kind} is stepped there, got "
             f"{device!r}."
         )
-    observer.bounds(task.facts)  # says what the task has not, such as frames
-    task.open(0, frame_size=getattr(observer, "size", 0)).close()  # says what is missing here
+    _open(config, task, observer, device)
     stepped: Rollout = resolve("qdx.rollout.stepped:SteppedRollout")(task, policy, observer, seed)
     return stepped
+
+
+def _open(config: Config, task: Task, observer: Observer, device: str) -> None:
+    """See that this machine can run the task.
+
+    Raises:
+        ConfigError: It cannot, or the task has nothing for the observer.
+    """
+    if config.executor.kind == "local":  # elsewhere the workers look for it
+        resolve("qdx.rollout.device:check_device")(device)
+    if isinstance(task, SteppedTask):
+        observer.bounds(task.facts)  # says what the task has not, such as frames
+        task.open(0, frame_size=getattr(observer, "size", 0)).close()  # what is missing here
 
 
 def _archive(section: Any, records: Records, *, bounds: Any, device: str, seed: int) -> Archive:

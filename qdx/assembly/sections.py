@@ -41,6 +41,7 @@ class CampaignSection:
         seed: Every random draw follows from it.
         budget: Evaluations; the last generation may overshoot it.
         max_failed_fraction: A generation with more failed episodes than this stops the campaign.
+        budget_steps: Steps of all episodes; the campaign ends with the first budget that is spent.
         island: Number of this campaign among those that share an archive.
     """
 
@@ -48,4 +49,5 @@ class CampaignSection:
     name: Annotated[str, Predicate(is_file_name)] = ""
     seed: Annotated[int, Ge(0)] = 0
     max_failed_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    budget_steps: Annotated[int, Ge(1)] | None = None
     island: Annotated[int, Interval(ge=0, lt=8192)] = 0

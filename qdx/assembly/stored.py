@@ -19,7 +19,7 @@ from qdx.assembly.config import SAFE_ON_RESUME, Config, changed, check, load
 from qdx.assembly.parts import build_task
 from qdx.core.errors import ConfigError
 from qdx.core.records import Records
-from qdx.core.types import Evaluations, Json
+from qdx.core.types import Evaluations, Genomes, Json
 from qdx.metrics.coverage import cell_index, uniformity
 from qdx.metrics.phases import PHASES, phases
 from qdx.metrics.spaces import correlation
@@ -103,12 +103,17 @@ class StoredRun:
     def best(self) -> int:
         """Id of the fittest archived individual, the oldest of equals.
 
+        A searcher that knows better, from more episodes than one, names its elite in its state.
+
         Raises:
             ConfigError: The archives are empty.
         """
         ids = self.archive_ids()
         if not len(ids):
             raise ConfigError(f"{self.path}: the archives are empty; there is no best yet.")
+        elite = self.snapshot.states["searcher"].json.get("elite", -1)
+        if elite in ids:
+            return int(elite)
         fitness = self.evaluations(ids).outcomes.fitness
         return int(ids[np.argmax(fitness)])
 
@@ -196,7 +201,7 @@ class StoredRun:
         return {phase: sum(seconds[phase] for seconds in split) for phase in PHASES}
 
     def digest(self) -> str:
-        """SHA-256 of the archives: ids, genes, descriptors and fitness in id order."""
+        """SHA-256 of the archives: ids, genes (seed chains), descriptors, fitness in id order."""
         sha = hashlib.sha256()
         for name in self.archive_names():
             sha.update(name.encode())
@@ -204,7 +209,7 @@ class StoredRun:
             if len(ids):
                 e = self.evaluations(ids)
                 columns = (ids, e.genomes.genes, e.described.descriptors, e.outcomes.fitness)
-                for array in columns:
+                for array in (*columns, *_chains(e.genomes)):
                     _feed(sha, array)
         return sha.hexdigest()
 
@@ -225,6 +230,15 @@ class StoredRun:
         return sha.hexdigest()
 
 
+def _chains(genomes: Genomes) -> list[Array]:
+    """What stands for the genes of seed chains; nothing for direct genomes."""
+    tree = genomes.lineage
+    if genomes.seeds is None or genomes.sigmas is None or tree is None:
+        return []
+    own = [genomes.parents, genomes.seeds, genomes.sigmas]
+    return [*own, tree.ids, tree.parents, tree.seeds, tree.sigmas]
+
+
 def with_overrides(stored: StoredRun, overrides: Sequence[str]) -> tuple[Config, list[str]]:
     """The config a resume goes on with, and all overrides since the run was created.
 
@@ -240,6 +254,11 @@ def with_overrides(stored: StoredRun, overrides: Sequence[str]) -> tuple[Config,
         raise ConfigError(
             f"budget: expected at least the {spent} evaluations this run has made, got "
             f"{config.campaign.budget}."
+        )
+    if config.campaign.budget_steps is not None and before.get("budget_steps") is None and spent:
+        raise ConfigError(
+            "budget_steps: cannot be set in a run that has begun without it, for its steps were "
+            "not counted. Use budget."
         )
     unsafe = [k for k in changed(before, dict(now)) if k.split(".")[0] not in SAFE_ON_RESUME]
     if unsafe:

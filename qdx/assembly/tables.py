@@ -33,6 +33,8 @@ TASKS = {
     "redundant_arm": Row("qdx.tasks.redundant_arm:RedundantArm"),
     "collect_ball": Row("qdx.tasks.collect_ball:CollectBall"),
     "point": Row("qdx.tasks.point:Point"),
+    "sensor_maze": Row("qdx.tasks.sensor_maze:SensorMaze"),
+    "image_maze": Row("qdx.tasks.image_maze:ImageMaze"),
     "ant_maze": Row("qdx.tasks.ant_maze:AntMaze"),
 }
 TASK_FAMILIES = {  # tasks are named family:<Id>, and built from the parameters and that name
@@ -49,7 +51,18 @@ OBSERVERS = {
 }
 POLICIES = {
     "mlp": Row("qdx.policies.mlp:MlpParameters", "qdx.policies.mlp:build"),
+    "dqn_large": Row("qdx.policies.network:DqnParameters", "qdx.policies.network:dqn_large"),
+    "dqn_small": Row("qdx.policies.network:DqnParameters", "qdx.policies.network:dqn_small"),
+    "humanoid_mlp": Row(
+        "qdx.policies.network:HumanoidMlpParameters", "qdx.policies.network:humanoid_mlp"
+    ),
     "dmp": Row("qdx.policies.dmp:DmpParameters", "qdx.policies.dmp:build"),
+}
+ENCODINGS = {
+    "direct": Row("qdx.encodings.parameters:DirectParameters", "qdx.encodings.direct:Direct"),
+    "seed_chain": Row(
+        "qdx.encodings.parameters:SeedChainParameters", "qdx.encodings.seed_chain:build"
+    ),
 }
 DESCRIPTORS = {
     "identity": Row(
@@ -101,6 +114,7 @@ SEARCHERS = {
     ),
     "taxons": Row("qdx.searchers.taxons:TaxonsParameters", "qdx.searchers.taxons:Taxons"),
     "stax": Row("qdx.searchers.stax:StaxParameters", "qdx.searchers.stax:stax"),
+    "deep_ga": Row("qdx.searchers.deep_ga:DeepGaParameters", "qdx.searchers.deep_ga:DeepGa"),
     "random_search": Row(
         "qdx.searchers.random_search:RandomSearchParameters",
         "qdx.searchers.random_search:RandomSearch",
@@ -116,6 +130,7 @@ TABLES: dict[str, dict[str, Row]] = {
     "task": TASKS,
     "observer": OBSERVERS,
     "policy": POLICIES,
+    "encoding": ENCODINGS,
     "descriptor": DESCRIPTORS,
     "archive": ARCHIVES,
     "searcher": SEARCHERS,

@@ -164,8 +164,11 @@ class Campaign:
             self._directory.close()
 
     def is_finished(self) -> bool:
-        """Whether the budget is spent."""
-        return bool(self.tally.evaluations >= self.config.campaign.budget)
+        """Whether the budget of episodes, or that of steps, is spent."""
+        c = self.config.campaign
+        if c.budget_steps is not None and self.tally.steps >= c.budget_steps:
+            return True
+        return bool(self.tally.evaluations >= c.budget)
 
     def is_stopping(self) -> bool:
         """Whether `stop` was called."""

@@ -15,10 +15,11 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from numpy import ndarray as Array
 
-from qdx.core.types import Described, Evaluations, Genomes, Outcomes, State
+from qdx.core.types import Described, Evaluations, Genomes, Lineage, Outcomes, State
 
 Columns = dict[str, Any]
 OBSERVATION = "observation/"
+CHAIN = ("seed", "sigma")  # columns of seed chains, beside "parent"
 
 
 class Changes(NamedTuple):
@@ -73,6 +74,8 @@ class Records:
         self._references[start:end] = 0
         self._row.update(zip(ids.tolist(), range(start, end), strict=True))
         self._size = end
+        if CHAIN[0] in columns:
+            self.hold(columns["parent"][columns["parent"] >= 0])
 
     def hold(self, ids: Int64[Array, " R"]) -> None:
         """One more reference to each."""
@@ -85,17 +88,24 @@ class Records:
 
     def sweep(self) -> None:
         """Drop the rows nobody holds. Called at the end of a generation."""
-        touched = np.fromiter(self._touched, np.int64, len(self._touched))
-        self._touched.clear()
-        unheld = touched[self._references[self.rows(touched)] == 0].tolist()
-        for id_ in unheld:
+        while self._touched:  # a chain that leaves lets its parent go
+            touched = np.fromiter(self._touched, np.int64, len(self._touched))
+            self._touched.clear()
+            unheld = touched[self._references[self.rows(touched)] == 0]
+            if len(unheld) and CHAIN[0] in self._columns:
+                parents = self.column("parent", unheld)
+                self.release(parents[parents >= 0])
+            self._drop(unheld.tolist())
+        if self._size > 1024 and self._size > 2 * len(self._row):
+            self._pack()
+
+    def _drop(self, ids: list[int]) -> None:
+        for id_ in ids:
             del self._row[id_]
             if id_ in self._fresh:
                 del self._fresh[id_]
             else:
                 self._gone.add(id_)
-        if self._size > 1024 and self._size > 2 * len(self._row):
-            self._pack()
 
     def rows(self, ids: Int64[Array, " R"]) -> Int64[Array, " R"]:
         """Positions of ids in the columns.
@@ -124,9 +134,24 @@ class Records:
         return Described(self._columns["descriptor"][rows], surprise, self.space)
 
     def evaluations(self, ids: Int64[Array, " R"]) -> Evaluations:
-        """Whole rows."""
+        """Whole rows; with seed chains the lineage that they need."""
         rows = self.rows(ids)
-        return evaluations_of({k: v[rows] for k, v in self._columns.items()}, self.space)
+        columns = {k: v[rows] for k, v in self._columns.items()}
+        lineage = self.lineage(columns["parent"]) if CHAIN[0] in columns else None
+        return evaluations_of(columns, self.space, lineage)
+
+    def lineage(self, ids: Int64[Array, " R"]) -> Lineage:
+        """Seed chains of some rows: they and all their ancestors; -1 is nobody."""
+        found: set[int] = set()
+        ahead = np.unique(ids[ids >= 0])
+        while len(ahead):  # a step back in all chains at once; common ancestors are met once
+            found.update(ahead.tolist())
+            parents = np.unique(self.column("parent", ahead))
+            ahead = np.array([i for i in parents.tolist() if i >= 0 and i not in found], np.int64)
+        nodes = np.array(sorted(found), np.int64)
+        if not len(nodes):
+            return Lineage(nodes, nodes, np.zeros(0, np.uint64), np.zeros(0, np.float32))
+        return Lineage(nodes, *(self.column(name, nodes) for name in ("parent", *CHAIN)))
 
     def ids(self) -> Int64[Array, " N"]:
         """All ids, ascending."""
@@ -207,6 +232,7 @@ def columns_of(evaluations: Evaluations) -> Columns:
         "parent": genomes.parents,
         "purpose": genomes.purpose,
         "trial": genomes.trial,
+        **({} if genomes.seeds is None else {"seed": genomes.seeds, "sigma": genomes.sigmas}),
         "fitness": outcomes.fitness,
         "length": outcomes.length,
         "truth": outcomes.truth,
@@ -223,8 +249,8 @@ def described_columns(described: Described) -> Columns:
     return {"descriptor": described.descriptors, **surprise}
 
 
-def evaluations_of(columns: Columns, space: int) -> Evaluations:
-    """The inverse of `columns_of`."""
+def evaluations_of(columns: Columns, space: int, lineage: Lineage | None = None) -> Evaluations:
+    """The inverse of `columns_of`; a lineage is no column, for it is common to all rows."""
     return Evaluations(
         Genomes(
             columns["id"],
@@ -232,6 +258,9 @@ def evaluations_of(columns: Columns, space: int) -> Evaluations:
             columns["parent"],
             columns["purpose"],
             columns["trial"],
+            columns.get("seed"),
+            columns.get("sigma"),
+            lineage,
         ),
         Outcomes(
             columns["fitness"],

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy import ndarray as Array
 
-EpisodeSeed = Literal["same", "per_genome"]
+EpisodeSeed = Literal["same", "per_genome", "per_trial"]
 
 
 class Goal(NamedTuple):
@@ -75,10 +75,12 @@ class TaskFacts:
         hidden: Width and number of the papers' controller's hidden layers.
         source: Where the task comes from.
         episode_seed: What an episode is reset with: the campaign's seed, so that all episodes begin
-            the same way (the papers'), or a seed of its own for each genome.
+            the same way (the papers'), a seed of its own for each genome, or one for each trial,
+            common to all genomes. Validation episodes have one for each trial unless it is `same`.
         policy: Kind of policy where a config names none.
         sketch: A name per number that a frame of the task is drawn from; none where it draws none.
         renders: Its worlds give frames as they run, which cannot be drawn again afterwards.
+        image: (C, H, W) of the frames that policies with eyes see; empty where they have none.
     """
 
     name: str
@@ -96,6 +98,7 @@ class TaskFacts:
     policy: str = "mlp"
     sketch: tuple[str, ...] = ()
     renders: bool = False
+    image: tuple[int, ...] = ()
 
     @property
     def low(self) -> Array:

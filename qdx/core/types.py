@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64, Shaped
+from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64, Shaped, UInt64
 from numpy import ndarray as Array
 
 Json = dict[str, Any]
@@ -37,9 +37,36 @@ class Status(IntEnum):
     NEW = 2
 
 
+@dataclass(frozen=True, eq=False)
+class Lineage:
+    """How individuals came about: seed chains as a tree, a node each.
+
+    A node without a parent is drawn from its seed; any other is its parent plus sigma times the
+    noise of its seed. Common to a whole batch, which may need only some of
+    the nodes.
+
+    Attributes:
+        ids: Each once.
+        parents: -1 for none; every other one is a node itself.
+        seeds: What the noise follows from.
+        sigmas: Standard deviation of the mutation; 0 where there is no parent.
+    """
+
+    ids: Int64[Array, " L"]
+    parents: Int64[Array, " L"]
+    seeds: UInt64[Array, " L"]
+    sigmas: Float32[Array, " L"]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
 @dataclass(frozen=True)
 class Genomes:
     """Individuals to evaluate, in canonical order.
+
+    Direct genomes have genes. Seed chains have none, (B, 0): an individual is its parent and one
+    mutation, (seed, sigma), and the lineage says what the parents are.
 
     Attributes:
         ids: Given out once, never reused.
@@ -47,6 +74,9 @@ class Genomes:
         parents: Id of the parent, -1 for none.
         purpose: A `Purpose` each.
         trial: Which episode of a repeated evaluation; 0 where episodes are not repeated.
+        seeds: Of seed chains, what the noise of the last mutation follows from.
+        sigmas: Of seed chains, the last mutation's standard deviation; 0 where there is no parent.
+        lineage: Of seed chains, the ancestors of all rows, and perhaps others.
     """
 
     ids: Int64[Array, " B"]
@@ -54,6 +84,9 @@ class Genomes:
     parents: Int64[Array, " B"]
     purpose: Int32[Array, " B"]
     trial: Int32[Array, " B"]
+    seeds: UInt64[Array, " B"] | None = None
+    sigmas: Float32[Array, " B"] | None = None
+    lineage: Lineage | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -193,6 +226,15 @@ def join(batches: Sequence[Batch]) -> Batch:
     )
 
 
+def union(lineages: Sequence[Lineage]) -> Lineage:
+    """The nodes of several lineages of one campaign, each once, by id."""
+    if all(lineage is lineages[0] for lineage in lineages):
+        return lineages[0]
+    ids, at = np.unique(np.concatenate([each.ids for each in lineages]), return_index=True)
+    columns = ("parents", "seeds", "sigmas")
+    return Lineage(ids, *(np.concatenate([getattr(x, c) for x in lineages])[at] for c in columns))
+
+
 def _take_all(batch: Any, rows: Array) -> Any:
     return type(batch)(**{f.name: _take(getattr(batch, f.name), rows) for f in fields(batch)})
 
@@ -215,6 +257,8 @@ def _join(values: list[Any]) -> Any:
         return {name: np.concatenate([value[name] for value in values]) for name in first}
     if isinstance(first, (Genomes, Outcomes, Described)):
         return join(values)
+    if isinstance(first, Lineage):
+        return union(values)
     if any(value != first for value in values):
         raise ValueError(f"join: batches disagree on a shared value: {values}")
     return first

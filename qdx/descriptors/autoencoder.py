@@ -216,9 +216,12 @@ class Autoencoder:
             torch.set_num_threads(before)
 
     def _rounding(self) -> torch.autocast:
-        """Layers in the configured precision."""
-        kind = torch.device(self._setting.device).type
-        return torch.autocast(kind, torch.bfloat16, enabled=self._p.precision == "bfloat16")
+        """Layers in the configured precision.
+
+        Without its cache, which would keep the rounded weights from before the first step.
+        """
+        kind, is_on = torch.device(self._setting.device).type, self._p.precision == "bfloat16"
+        return torch.autocast(kind, torch.bfloat16, enabled=is_on, cache_enabled=False)
 
 
 def _batches(n: int) -> Iterator[Int64[Array, " N"]]:

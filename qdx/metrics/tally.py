@@ -22,8 +22,8 @@ EXPLORATION = (Purpose.SEARCH,)
 class Tally:
     """Visits and best fitness per cell of the ground-truth grid, best reward per area, counts."""
 
-    def __init__(self, facts: TaskFacts) -> None:
-        """Nothing evaluated yet."""
+    def __init__(self, facts: TaskFacts, *, counts_steps: bool = False) -> None:
+        """Nothing evaluated yet; steps are counted where a budget of steps asks for it."""
         n_cells = int(np.prod(facts.bins))
         self._facts = facts
         self._arrays: dict[str, Array] = {
@@ -39,12 +39,18 @@ class Tally:
             "failed": 0,
             "truth_outside": 0,
             "best_fitness": None,
+            **({"steps": 0} if counts_steps else {}),
         }
 
     @property
     def evaluations(self) -> int:
         """Episodes run so far, failed ones included."""
         return int(self._counts["evaluations"])
+
+    @property
+    def steps(self) -> int:
+        """Steps of all episodes, where they are counted."""
+        return int(self._counts["steps"])
 
     @property
     def generation(self) -> int:
@@ -68,6 +74,8 @@ class Tally:
         np.add.at(self._arrays["rewarded"], area[area >= 0], 1)
         self._counts["generation"] += 1
         self._counts["evaluations"] += len(evaluations)
+        if "steps" in self._counts:
+            self._counts["steps"] += int(evaluations.outcomes.length.sum())
         self._counts["failed"] += int(failed.sum())
         self._counts["truth_outside"] += int((~inside).sum())
         if len(fitness):

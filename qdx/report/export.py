@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qdx.assembly.parts import build_policy, build_task
+from qdx.assembly.parts import build_policy, build_task, parameters
 from qdx.assembly.stored import StoredRun
 from qdx.assembly.tables import resolve
 from qdx.core.errors import ConfigError
+from qdx.core.types import Genomes
 
 
 def elites(run: StoredRun) -> pd.DataFrame:
@@ -36,9 +37,16 @@ def elites(run: StoredRun) -> pd.DataFrame:
             **truth,
             **descriptor,
             **{f"in_{name}": mask for name, mask in member.items()},
-            "genes": list(e.genomes.genes),
+            **_genomes(e.genomes),
         }
     )
+
+
+def _genomes(genomes: Genomes) -> dict[str, Any]:
+    """Genes, or what stands for them in a seed chain; ancestors come with `to_npz`."""
+    if genomes.seeds is None:
+        return {"genes": list(genomes.genes)}
+    return {"seed": genomes.seeds, "sigma": genomes.sigmas}
 
 
 def metrics(run: StoredRun) -> pd.DataFrame:
@@ -89,7 +97,7 @@ def to_npz(run: StoredRun, file: Path) -> Path:
         np.savez_compressed(
             stream,
             id=e.genomes.ids,
-            solution=e.genomes.genes,
+            **_solutions(e.genomes),
             objective=e.outcomes.fitness,
             measures=e.described.descriptors,
             truth=e.outcomes.truth,
@@ -101,11 +109,21 @@ def to_npz(run: StoredRun, file: Path) -> Path:
     return file
 
 
+def _solutions(genomes: Genomes) -> dict[str, Any]:
+    """`solution`: the genes, or (parent, seed) of seed chains, beside their sigmas and the tree."""
+    tree = genomes.lineage
+    if genomes.seeds is None or tree is None:
+        return {"solution": genomes.genes}
+    nodes = {f"tree_{name}": value for name, value in vars(tree).items()}
+    pairs = np.stack([genomes.parents.astype(np.uint64), genomes.seeds], axis=1)
+    return {"solution": pairs, "sigma": genomes.sigmas, **nodes}
+
+
 def policy(run: StoredRun, id_: int) -> Any:
     """The controller of an individual as a torch module: (observation, step) → action."""
-    genes = run.evaluations(np.array([id_])).genomes.genes[0]
     shape = build_policy(run.config)
-    return resolve(shape.torch_module).load(shape, genes)
+    genomes = run.evaluations(np.array([id_])).genomes
+    return resolve(shape.torch_module).load(shape, parameters(run.config, genomes)[0])
 
 
 def to_torch(run: StoredRun, file: Path, id_: int) -> Path:

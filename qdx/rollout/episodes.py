@@ -12,7 +12,7 @@ from qdx.core.errors import ShapeError
 from qdx.core.protocols import Observer
 from qdx.core.rng import draw
 from qdx.core.task_facts import TaskFacts
-from qdx.core.types import Genomes, Outcomes
+from qdx.core.types import Genomes, Outcomes, Purpose
 from qdx.policies.policy import Policy
 
 SEEDS = 1 << 31  # seeds are 0 to SEEDS - 1: what a kernel's int32 and every simulator can hold
@@ -43,12 +43,17 @@ def episode_seeds(facts: TaskFacts, seed: int, genomes: Genomes) -> Int64[Array,
 
     `same`: the rollout's own seed, for all. `per_genome`: a seed of its own for each genome and
     trial, drawn by its id, so it does not depend on when or where the genome is evaluated.
+    `per_trial`: one for each trial, common to all genomes, as validation episodes have it too.
     """
     if facts.episode_seed == "same":
         return np.full(len(genomes), seed % SEEDS)
-    keys = zip(genomes.ids.tolist(), genomes.trial.tolist(), strict=True)
-    drawn = [int(draw(seed, "episode", id_, trial).integers(SEEDS)) for id_, trial in keys]
-    return np.array(drawn, np.int64)
+    is_common = (genomes.purpose == Purpose.VALIDATION) | (facts.episode_seed == "per_trial")
+    keys = zip(genomes.ids.tolist(), genomes.trial.tolist(), is_common.tolist(), strict=True)
+    drawn = [
+        draw(seed, "trial", trial) if common else draw(seed, "episode", id_, trial)
+        for id_, trial, common in keys
+    ]
+    return np.array([rng.integers(SEEDS) for rng in drawn], np.int64)
 
 
 def not_finite(genomes: Genomes, policy: Policy, facts: TaskFacts) -> Bool[Array, " B"]:

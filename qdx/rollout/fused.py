@@ -27,7 +27,7 @@ from qdx.tasks.fused import FusedTask
 
 Sampled = Literal["measures", "sketch"]
 
-_OPENING = threading.Lock()  # kernels and tables are built once per process, by whoever comes first
+OPENING = threading.Lock()  # kernels and tables are built once per process, by whoever comes first
 
 
 @final
@@ -156,13 +156,13 @@ def open_program(
     task: FusedTask, policy: Policy, device: str, sampled: Sampled = "measures"
 ) -> FusedProgram:
     """The kernel of a task and a policy on a device, built once per process."""
-    with _OPENING:
+    with OPENING:
         return _build(task, policy, device, sampled)
 
 
 def open_world(task: FusedTask, device: str) -> Any:
     """The world of a task on a device, built once per process."""
-    with _OPENING:
+    with OPENING:
         return _world(task, device)
 
 

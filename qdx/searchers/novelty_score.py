@@ -15,7 +15,12 @@ from qdx.core.records import Records
 
 
 def pool_novelty(
-    pool: Int64[Array, " B"], records: Records, archives: Sequence[ArchiveView], k: int
+    pool: Int64[Array, " B"],
+    records: Records,
+    archives: Sequence[ArchiveView],
+    k: int,
+    *,
+    power: int = 1,
 ) -> tuple[Float64[Array, " B"], Int64[Array, "B K"]]:
     """Mean distance to the k nearest of pool ∪ archives, the individual itself excluded.
 
@@ -26,6 +31,7 @@ def pool_novelty(
         records: Where their descriptors are.
         archives: Further reference points.
         k: Neighbours averaged; with fewer, all of them.
+        power: Of the distances that are averaged: 2 for squared ones.
 
     Returns:
         Novelty in descriptor units, -inf for failed individuals, which nobody is compared with;
@@ -39,7 +45,7 @@ def pool_novelty(
     nearest = among(ids, points, k)
     for archive in archives:
         nearest = merge(nearest, archive.neighbours(points, k, exclude=ids), k)
-    scores[alive] = novelty(nearest[0])
+    scores[alive] = novelty(nearest[0] if power == 1 else nearest[0] ** power)
     neighbours = np.full((len(pool), nearest[1].shape[1]), -1, np.int64)
     neighbours[alive] = nearest[1]
     return scores, neighbours

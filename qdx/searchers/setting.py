@@ -13,6 +13,7 @@ from qdx.core.protocols import ArchiveView
 from qdx.core.records import Records
 from qdx.core.types import Genomes, Purpose
 from qdx.encodings.direct import Direct
+from qdx.encodings.seed_chain import SeedChain
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Setting:
         first_id: Ids are given out from here on (an island's are its own).
         budget: Evaluations of the whole campaign.
         has_surprise: Whether the descriptor says how surprising an individual is.
+        chains: The encoding of searchers whose genomes are seed chains, None with genes.
     """
 
     seed: int
@@ -36,6 +38,7 @@ class Setting:
     first_id: int = 0
     budget: int = 1
     has_surprise: bool = True
+    chains: SeedChain | None = None
 
 
 def newborn(

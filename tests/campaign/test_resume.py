@@ -42,6 +42,8 @@ SERENE = {
     "serene with sep_cma_es emitters": serene(emitter="sep_cma_es"),
     "serene with four emitters at once": serene(concurrent_emitters=4),
 }
+DEEP_GA: dict = {"kind": "deep_ga", "population": 50, "parents": 5, "sigma": 0.1}
+DEEP_GA |= {"candidates": 3, "episodes": 10}  # every other commit is amid a validation
 VARIANTS = {
     **SERENE,
     "cma_me": config({"kind": "cma_me", "emitters": 10}),
@@ -68,9 +70,11 @@ VARIANTS = {
     "stax": config(
         {"kind": "stax", "population": 20, "chunk": 100},
         observer={"size": 16, "samples": 2},
-        descriptor={"latent": 2, "max_epochs": 1, "max_samples": 30},
+        descriptor={"latent": 2, "max_epochs": 1, "max_inputs": 30},
         budget=800,
     ),
+    "deep_ga": config(DEEP_GA, encoding={"noise": "philox"}),
+    "deep_ga for novelty": config({**DEEP_GA, "novelty": 0.5}, encoding={"noise": "philox"}),
     "novelty_search on ant_maze": config(
         {"kind": "novelty_search", "population": 10},
         task={"kind": "ant_maze", "horizon": 4},

@@ -20,29 +20,56 @@ from qdx.archives.parameters import (
     SoftGridParameters,
 )
 from qdx.core.records import Records
-from qdx.core.types import Described, Evaluations, Genomes, Verdict
+from qdx.core.types import Described, Evaluations, Genomes, Purpose, Verdict, take
 from qdx.encodings.direct import Direct
+from qdx.encodings.noise import Philox
+from qdx.encodings.seed_chain import SeedChain, dense
 from qdx.searchers.setting import Setting
 from tests.conformance.archive import squeezed
 from tests.conformance.making import Shelf, equal, evaluations, ids_of, travelled
 
 BOUNDS = ((0.0, 1.0), (0.0, 1.0))
 N_GENES = 3
+
+
+@dataclass(frozen=True)
+class Body:
+    """A policy whose parameters are three numbers."""
+
+    n_genes: int = N_GENES
+
+    def initial(self, normal: Any) -> Any:
+        return normal
+
+
+CHAINS = SeedChain(Body(), Philox())
 World = Callable[[Genomes], Evaluations]
 Build = Callable[..., "Bench"]  # (seed=0, first_id=0) → a bench
 
 
 def world(genomes: Genomes, *, fails: Any = None) -> Evaluations:
     """A smooth world: the first two genes are the place, the third is the reward."""
-    points = 0.5 + 0.5 * np.tanh(genomes.genes[:, :2])
+    genes = genes_of(genomes)
+    points = 0.5 + 0.5 * np.tanh(genes[:, :2])
     failed = [] if fails is None else np.flatnonzero(fails(genomes))
-    made = evaluations(points, np.abs(genomes.genes[:, 2]).round(1), failed=failed)
+    made = evaluations(points, np.abs(genes[:, 2]).round(1), failed=failed)
     return Evaluations(genomes, made.outcomes, made.described)
+
+
+def genes_of(genomes: Genomes) -> Any:
+    """The genes, those of seed chains decoded."""
+    return genomes.genes if genomes.seeds is None else dense(CHAINS, genomes)
+
+
+def explored(batches: list[Evaluations]) -> Any:
+    """The genes of all that were searched with, not evaluated again."""
+    found = [take(b.genomes, b.genomes.purpose != Purpose.VALIDATION) for b in batches]
+    return np.concatenate([genes_of(genomes) for genomes in found])
 
 
 def fragile(genomes: Genomes) -> Evaluations:
     """The same world, but whoever has a large third gene fails: one in three at the start."""
-    return world(genomes, fails=lambda g: g.genes[:, 2] > 0.4)
+    return world(genomes, fails=lambda g: genes_of(g)[:, 2] > 0.4)
 
 
 def broken(genomes: Genomes) -> Evaluations:
@@ -90,10 +117,11 @@ class Bench:
         self.searcher.redescribe(describe)
 
     def held(self) -> Any:
-        """Ids that an archive or the searcher's state names."""
+        """Ids that an archive or the searcher's state names, and the ancestors of chains."""
         named = [a.members() for a in self.archives.values()]
         named += [v for v in self.searcher.state().arrays.values() if v.dtype == np.int64]
-        return np.unique(np.concatenate(named))
+        ids = np.unique(np.concatenate(named))
+        return self.records.lineage(ids).ids if "seed" in self.records.changes().added else ids
 
 
 def bench(
@@ -105,6 +133,7 @@ def bench(
     if archive == "novelty":
         archives["novelty"] = Novelty(NoveltyParameters(), records, dimension=2, seed=seed)
         archives["rewarding"] = Novelty(NoveltyParameters(), records, dimension=2, seed=seed)
+        archives["elites"] = Novelty(NoveltyParameters(), records, dimension=2, seed=seed)
         archives = {name: archives[name] for name in parameters.archives}
     elif archive == "soft_grid":
         soft = SoftGridParameters(6, learning_rate=0.1)
@@ -118,7 +147,15 @@ def bench(
     else:
         cells = CvtParameters(20, 200)
         archives["cells"] = cvt(cells, records, bounds=BOUNDS, seed=seed)
-    setting = Setting(seed, Direct(N_GENES), records, archives, budget=10**6, first_id=first_id)
+    setting = Setting(
+        seed,
+        Direct(N_GENES),
+        records,
+        archives,
+        budget=10**6,
+        first_id=first_id,
+        chains=CHAINS,
+    )
     return Bench(searcher(parameters, setting), records, archives)
 
 
@@ -145,7 +182,7 @@ class SearcherConformance:
     def test_asks_the_same_until_it_is_told(self, begun: Bench) -> None:
         first = begun.searcher.ask()
         assert equal(begun.searcher.ask(), first)
-        assert not equal(begun.step().genomes.genes, begun.searcher.ask().genes)
+        assert not equal(genes_of(begun.step().genomes), genes_of(begun.searcher.ask()))
 
     def test_asks_the_same_at_the_very_beginning(self, build: Build) -> None:
         made = build()
@@ -160,7 +197,7 @@ class SearcherConformance:
         assert equal(ids, (3 << 40) + np.arange(len(ids)))
 
     def test_genes_are_within_bounds(self, begun: Bench) -> None:
-        genes = np.concatenate([batch.genomes.genes for batch in begun.run(3)])
+        genes = explored(begun.run(3))
         assert genes.dtype == np.float32
         assert (np.abs(genes) <= 5).all()
 
@@ -175,10 +212,10 @@ class SearcherConformance:
 
     def test_another_seed_gives_other_bits(self, build: Build) -> None:
         one, other = build(seed=5).searcher.ask(), build(seed=6).searcher.ask()
-        assert not (one.genes == other.genes).all(axis=1).any()
+        assert not (genes_of(one) == genes_of(other)).all(axis=1).any()
 
     def test_generations_do_not_repeat_each_other(self, begun: Bench) -> None:
-        genes = np.concatenate([batch.genomes.genes for batch in begun.run(3)])
+        genes = explored(begun.run(3))
         assert len(np.unique(genes, axis=0)) == len(genes)
 
     def test_offers_ids_that_are_held_to_archives_it_has(self, begun: Bench) -> None:
@@ -193,8 +230,8 @@ class SearcherConformance:
     def test_does_not_change_what_it_is_told(self, build: Build) -> None:
         made = build()
         asked = made.searcher.ask()
-        genes, told = asked.genes.copy(), made.step()
-        assert equal(told.genomes.genes, genes)
+        genes, told = genes_of(asked).copy(), made.step()
+        assert equal(genes_of(told.genomes), genes)
         assert equal(told, world(told.genomes))
 
     def test_goes_on_from_a_commit_as_if_nothing_had_been(self, build: Build) -> None:

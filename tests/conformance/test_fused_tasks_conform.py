@@ -12,8 +12,10 @@ from qdx.tasks.billiard import Billiard
 from qdx.tasks.collect_ball import CollectBall
 from qdx.tasks.curling import Curling
 from qdx.tasks.hard_maze import HardMaze
+from qdx.tasks.image_maze import ImageMaze
 from qdx.tasks.point import Point
 from qdx.tasks.redundant_arm import RedundantArm
+from qdx.tasks.sensor_maze import SensorMaze
 from tests.conformance.task import TaskConformance
 
 
@@ -63,3 +65,19 @@ class TestCollectBall(FusedTaskConformance):
     @pytest.fixture
     def task(self) -> CollectBall:
         return CollectBall()
+
+
+class TestSensorMaze(FusedTaskConformance):
+    is_sparse = False
+
+    @pytest.fixture
+    def task(self) -> Any:
+        return SensorMaze()
+
+
+class TestImageMaze(TestSensorMaze):
+    policy = "mlp"  # with the sensors; frames are in tests/rollout/test_networks.py
+
+    @pytest.fixture
+    def task(self) -> Any:
+        return ImageMaze("smallest")

@@ -186,13 +186,16 @@ def test_frames_kept_as_pixels_are_encoded_as_drawn_ones_are() -> None:
     assert equal(make().describe({"frames": DRAW(sketches)}, NONE_FAILED), drawn)
 
 
-def test_a_training_learns() -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_training_learns(precision: str) -> None:
     """A hundred paths on a plane in ten dimensions fit into four numbers."""
     plane = np.random.default_rng(0).normal(size=(100, 2)) @ np.random.default_rng(1).normal(
         size=(2, 10)
     )
     paths = {"path": plane.reshape(100, 5, 2).astype(np.float32)}
-    descriptor = make(network="mlp", hidden=(16,), max_epochs=60, learning_rate=0.01)
+    descriptor = make(
+        network="mlp", hidden=(16,), max_epochs=60, learning_rate=0.01, precision=precision
+    )
     before = float(descriptor.describe(paths, np.zeros(100, bool)).surprise.sum())
     told = descriptor.learn(paths)
     after = float(descriptor.describe(paths, np.zeros(100, bool)).surprise.sum())

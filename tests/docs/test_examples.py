@@ -9,8 +9,10 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from qdx.api import run
 from qdx.assembly.config import DEFAULTS, SECTIONS, load
@@ -26,6 +28,7 @@ from qdx.assembly.tables import (
     resolve,
 )
 from qdx.cli.app import call
+from qdx.report.export import to_torch
 
 ROOT = Path(__file__).resolve().parents[2]
 RIVER = ROOT / "docs" / "examples" / "river"
@@ -114,6 +117,21 @@ def test_a_searcher_has_a_config_a_smoke_config_and_a_page_with_its_parameters(
     page = (ROOT / "docs" / "searchers" / f"{searcher}.md").read_text()
     schema = resolve(SEARCHERS[searcher].parameters)
     assert [f.name for f in fields(schema) if f"| `{f.name}` | " not in page] == []
+
+
+def test_an_exported_network_plays_in_ten_lines(tmp_path: Path, monkeypatch: Any) -> None:
+    page = (ROOT / "docs" / "searchers" / "deep_ga.md").read_text()
+    example = page.split("## Play it elsewhere")[1].split("```python\n")[1].split("```")[0]
+    assert len(example.strip().splitlines()) <= 11
+    overrides = ["policy.padding=same", "budget=2"]
+    finished = run(ROOT / "configs/smoke/image_maze.yaml", tmp_path / "run", overrides=overrides)
+    to_torch(finished.stored, tmp_path / "export.pt", finished.best().id)
+    monkeypatch.chdir(tmp_path)
+    frames = torch.randint(256, (1, 4, 84, 84), generator=torch.Generator().manual_seed(0))
+    variables: dict[str, Any] = {"frames": frames}
+    exec(example, variables)
+    there = torch.stack([variables["turn"], variables["speed"]])
+    assert torch.equal(there, finished.best().policy()(frames[0].byte()))
 
 
 def test_every_archive_and_task_has_a_smoke_config() -> None:

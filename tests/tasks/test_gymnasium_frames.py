@@ -114,7 +114,7 @@ def config(task):
         "seed": 2,
         "task": task,
         "observer": {"size": 16, "samples": 2},
-        "descriptor": {"latent": 2, "max_epochs": 1, "max_samples": 30},
+        "descriptor": {"latent": 2, "max_epochs": 1, "max_inputs": 30},
         "searcher": {"kind": "stax", "population": 20, "chunk": 60},
         "checkpoint": {"generations": 2, "seconds": 1000},
     }
