@@ -80,6 +80,17 @@ def test_every_executor_gives_the_same_run(name: str, tmp_path: Path, calm: Any)
     assert befell(tmp_path / "run") == {}
 
 
+CHAINS = {
+    "encoding": {"kind": "seed_chain", "noise": "philox"},
+    "searcher": {"kind": "deep_ga", "population": 100, "parents": 10, "sigma": 0.1},
+}
+
+
+def test_seed_chains_are_the_same_run_on_workers(tmp_path: Path) -> None:
+    here = whole({"kind": "local", "threads": 2}, tmp_path / "here", **CHAINS)
+    assert whole({"kind": "dask", "workers": 2}, tmp_path / "there", **CHAINS) == here
+
+
 def struck(executor: dict[str, Any], fault: Any, folder: Path, times: int = 1) -> dict[str, int]:
     """A campaign to which something happens; what befell its shards."""
     with Campaign(config(executor), folder / "run") as campaign:
