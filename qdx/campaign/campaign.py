@@ -107,6 +107,7 @@ class Campaign:
         self._overrides = overrides
         self._is_stopping = False
         self._on_record: Callable[[Record], None] = lambda record: None
+        self.on_waiting: Callable[[int], None] = lambda n: None
         self._committed_generation = 0
         self._committed_at = time.monotonic()
 
