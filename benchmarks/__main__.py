@@ -6,6 +6,7 @@ import sys
 import time
 
 from benchmarks import (
+    cluster,
     commits,
     concurrent,
     curling,
@@ -27,6 +28,7 @@ TABLES = {
     "pareto": pareto,
     "curling": curling,
     "concurrent": concurrent,
+    "cluster": cluster,
     "signature": signature,
     "stepped": stepped,
     "training": training,

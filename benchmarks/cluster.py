@@ -1,0 +1,138 @@
+"""Episodes on Dask: two workers beside one, overhead beside bare processes, bytes on the wire.
+
+Run: `python -m benchmarks cluster`. `experiments/cluster` has the simulation of many workers.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from qdx.assembly.config import load
+from qdx.assembly.parts import build
+from qdx.core.types import Genomes, Purpose, take
+from qdx.executors import worker
+from qdx.executors.batches import jobs
+from qdx.executors.evaluate import evaluate
+from qdx.executors.on_dask import on_dask
+from qdx.executors.parameters import DaskParameters
+
+WANTED = {20_000: 1.85}
+LASTING_S = 600.0
+ON_THE_WIRE = {
+    "hard_maze, final": {"task": "hard_maze"},
+    "hard_maze, checkpoints": {"task": "hard_maze", "observer": "checkpoints"},
+    "hard_maze, path": {"task": "hard_maze", "observer": "path"},
+    "hard_maze, signature": {"task": "hard_maze", "observer": "signature"},
+    "hard_maze, frames": {"task": "hard_maze", "observer": "frames"},
+    "curling, final": {"task": "curling"},
+    "redundant_arm, final": {"task": "redundant_arm"},
+    "collect_ball, final": {"task": "collect_ball"},
+    "point, deep GA": {
+        "task": "point",
+        "encoding": "seed_chain",
+        "searcher": "deep_ga",
+    },
+}
+
+
+def random_genomes(n: int, n_genes: int) -> Genomes:
+    genes = np.random.default_rng(0).standard_normal((n, n_genes)).astype(np.float32)
+    none, zeros = np.full(n, -1), np.zeros(n, np.int32)
+    return Genomes(np.arange(n), genes, none, zeros + Purpose.SEARCH, zeros)
+
+
+def parts(**config: Any) -> Any:
+    return build(load({"budget": 1, "searcher": "random_search", **config}))
+
+
+def seconds(executor: Any, rollout: Any, genomes: Genomes) -> float:
+    """Of one generation."""
+    start = time.perf_counter()
+    evaluate(executor, rollout, genomes, stopping=lambda: False)
+    return time.perf_counter() - start
+
+
+def side_by_side(n: int, rounds: int) -> str:
+    """One worker and two, in turns, so that a drift of the machine hits both."""
+    rollout = parts(task="hard_maze").rollout
+    genomes = random_genomes(n, rollout.policy.n_genes)
+    executors = {k: on_dask(DaskParameters(workers=k)) for k in (1, 2)}
+    times: dict[int, list[float]] = {1: [], 2: []}
+    try:
+        for executor in executors.values():
+            seconds(executor, rollout, take(genomes, np.arange(64)))
+        for _ in range(rounds):
+            for k, executor in executors.items():
+                times[k].append(seconds(executor, rollout, genomes))
+    finally:
+        for executor in executors.values():
+            executor.close()
+    one, two = median(times[1]), median(times[2])
+    wanted = f"; wanted {WANTED[n]}" if n in WANTED else ""
+    return (
+        f"2 workers beside 1, {n:6d} offspring".ljust(40)
+        + f"{one / two:6.2f} x   ({1e3 * one:.0f} and {1e3 * two:.0f} ms{wanted})"
+    )
+
+
+def pooled(rollout: bytes, genomes: Genomes, pool: ProcessPoolExecutor) -> float:
+    """Seconds of the same shards on a bare pool of processes."""
+    start = time.perf_counter()
+    parts_ = [worker.pack(job.genomes) for job in jobs(0, genomes, 0)]
+    list(pool.map(worker.evaluate, [rollout] * len(parts_), parts_, [LASTING_S] * len(parts_)))
+    return time.perf_counter() - start
+
+
+def overhead(n: int, rounds: int) -> str:
+    """What Dask and the dispatcher cost a generation: the same shards, two processes each."""
+    rollout = parts(task="hard_maze").rollout
+    genomes = random_genomes(n, rollout.policy.n_genes)
+    packed, on_two = worker.pack_rollout(rollout), on_dask(DaskParameters(workers=2))
+    spawn = multiprocessing.get_context("spawn")
+    bare: list[float] = []
+    clustered: list[float] = []
+    with ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        few = take(genomes, np.arange(64))
+        pooled(packed, few, pool)
+        seconds(on_two, rollout, few)
+        for _ in range(rounds):
+            bare.append(pooled(packed, genomes, pool))
+            clustered.append(seconds(on_two, rollout, genomes))
+    on_two.close()
+    more = median(clustered) - median(bare)
+    return (
+        f"overhead of Dask, {n:6d} offspring".ljust(40)
+        + f"{1e3 * more:6.0f} ms  ({1e3 * median(clustered):.0f} ms beside "
+        f"{1e3 * median(bare):.0f} on a bare pool, {len(jobs(0, genomes, 0))} shards)"
+    )
+
+
+def on_the_wire(name: str, config: dict[str, Any], n: int = 64) -> str:
+    """Bytes per evaluation to a worker and back, in shards of 64."""
+    made = parts(**config)
+    asked = take(made.searcher.ask(), np.arange(n))
+    there = worker.pack(asked)
+    back = worker.evaluate(worker.pack_rollout(made.rollout), there, LASTING_S)
+    n_genes = made.policy.n_genes
+    return (
+        f"bytes, {name}".ljust(40)
+        + f"{len(there) / n:6.0f} there, {len(back) / n:6.0f} back   ({n_genes} parameters)"
+    )
+
+
+def table() -> Iterator[str]:
+    """All of it, a line when it is there; the clusters are of this machine."""
+    for name, config in ON_THE_WIRE.items():
+        yield on_the_wire(name, config)
+    yield side_by_side(200, 15)
+    yield overhead(200, 15)
+    yield side_by_side(20_000, 3)
+    yield overhead(20_000, 2)
+
+
+__all__ = ["table"]
