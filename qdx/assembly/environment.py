@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import platform
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from qdx.assembly.config import Config
+from qdx.core.host import instructions, versions
 from qdx.core.protocols import Task
 from qdx.core.types import Json
 
 LIBRARIES = ("qdx", "numpy", "scipy", "warp-lang", "ribs", "scikit-learn", "torch", "esig")
-EXTENSIONS = ("avx", "avx2", "fma", "avx512f", "asimd", "sve")
 
 
 def environment(config: Config, task: Task) -> Json:
@@ -23,8 +20,8 @@ def environment(config: Config, task: Task) -> Json:
     return {
         "device": device,
         "machine": platform.machine(),
-        "instructions": list(_instructions()),
-        "versions": {"python": platform.python_version(), **_versions(libraries)},
+        "instructions": list(instructions()),
+        "versions": {"python": platform.python_version(), **versions(libraries)},
     }
 
 
@@ -37,24 +34,3 @@ def differences(then: Json, now: Json) -> list[str]:
         for key in sorted(flat_then.keys() | flat_now.keys())
         if key != "versions" and flat_then.get(key) != flat_now.get(key)
     ]
-
-
-@functools.cache
-def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for library in libraries:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-@functools.cache
-def _instructions() -> tuple[str, ...]:
-    """Vector extensions of the processor, where the system tells."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return ()
-    words = set(cpuinfo.read_text().split())
-    return tuple(name for name in EXTENSIONS if name in words)

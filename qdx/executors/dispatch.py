@@ -19,11 +19,13 @@ a second: nothing waits for ever, and a campaign that is asked to stop notices.
 from __future__ import annotations
 
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import final
 
 from qdx.core.errors import QdxError, RolloutError
+from qdx.core.host import host
 from qdx.core.protocols import Rollout
 from qdx.core.types import Genomes, Json, Outcomes
 from qdx.executors import worker
@@ -61,6 +63,7 @@ class Dispatcher:
         self._whole: deque[int] = deque()
         self._schemas: dict[bytes, Schema] = {}
         self._counts: Counter[str] = Counter()
+        self._strangers: set[tuple[str, ...]] = set()
         self._slots, self._counted_at = 0, -LOOK_S
         self._manned_at = self._alive_at = clock()  # when last there was a worker, a sign of life
         self._next_ticket = self._next_attempt = 0
@@ -213,8 +216,22 @@ class Dispatcher:
         if wrong:
             self._fault(job, Garbage(wrong), "garbage")
             return
+        if reply.host != host():
+            self._stranger(reply.host)
         self._batches[job.ticket].finish(job, reply.outcomes)
         self._complete(job.ticket)
+
+    def _stranger(self, its: tuple[str, ...]) -> None:
+        """A worker on another kind of machine: its bits may differ, which is said once."""
+        self._counts["elsewhere"] += 1
+        if its not in self._strangers:
+            self._strangers.add(its)
+            differs = ", ".join(sorted(set(its) ^ set(host())))
+            warnings.warn(
+                "a worker is not like the campaign's machine, so the bits of its episodes may "
+                f"differ; they differ in: {differs}",
+                stacklevel=2,
+            )
 
     def _complete(self, ticket: int) -> None:
         """A batch whose rows are all there is whole, unless shards disagree about its shape."""

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray as Array
 
+from qdx.core.host import host
 from qdx.core.protocols import Rollout
 from qdx.core.types import Genomes, Lineage, take
 
@@ -47,10 +48,12 @@ class Reply(NamedTuple):
     Attributes:
         ids: Checksum of the ids that were evaluated.
         outcomes: What the rollout returned, whatever that is.
+        host: What the machine is that ran it.
     """
 
     ids: int
     outcomes: Any
+    host: tuple[str, ...]
 
 
 def pack_rollout(rollout: Rollout) -> bytes:
@@ -96,7 +99,7 @@ def evaluate(rollout: bytes, genomes: bytes, timeout_s: float) -> bytes:
     run = ready(rollout, batch)
     with WATCHDOG.limit(timeout_s):
         outcomes = run(batch)
-    return pickle.dumps(Reply(checksum(batch), outcomes), protocol=5)
+    return pickle.dumps(Reply(checksum(batch), outcomes, host()), protocol=5)
 
 
 def ready(rollout: bytes, batch: Genomes) -> Rollout:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from qdx.core.host import host
 from qdx.executors import worker
 from qdx.executors.engine import Answered, Arrival, Attempt, EngineLost, Lost, Raised
 
@@ -40,7 +41,7 @@ def answers(value: Any) -> Fault:
 
     def fault(engine: FaultyEngine, attempt: Attempt) -> Arrival:
         ids = worker.checksum(pickle.loads(attempt.genomes))
-        return Answered(attempt.id, pickle.dumps(worker.Reply(ids, value)))
+        return Answered(attempt.id, pickle.dumps(worker.Reply(ids, value, host())))
 
     return fault
 
@@ -54,6 +55,12 @@ def swaps(engine: FaultyEngine, attempt: Attempt) -> Arrival:
     """The reply of another shard."""
     reply = worker.unpack(worker.evaluate(attempt.rollout, attempt.genomes, LASTING))
     return Answered(attempt.id, pickle.dumps(reply._replace(ids=reply.ids + 1)))
+
+
+def answers_from_elsewhere(engine: FaultyEngine, attempt: Attempt) -> Arrival:
+    """A worker with another processor."""
+    reply = worker.unpack(worker.evaluate(attempt.rollout, attempt.genomes, LASTING))
+    return Answered(attempt.id, pickle.dumps(reply._replace(host=("vax", *host()[1:]))))
 
 
 class FaultyEngine:

@@ -234,3 +234,14 @@ def test_a_rollout_that_cannot_be_sent_is_a_rollout_error() -> None:
     executor = dispatcher(FaultyEngine())
     with pytest.raises(RolloutError, match="cannot be sent to workers"):
         executor.submit(partial(Echo(), (x for x in ())), genomes(3))
+
+
+def test_workers_unlike_the_campaigns_machine_are_told_of_once() -> None:
+    engine = FaultyEngine({1: faults.answers_from_elsewhere, 2: faults.answers_from_elsewhere})
+    executor = dispatcher(engine)
+    ticket = executor.submit(Echo(), genomes(40))
+    with pytest.warns(UserWarning, match=r"they differ in: .*vax") as told:
+        results(executor, ticket)
+    assert len(told) == 1
+    assert executor.report() == {"elsewhere": 2}
+    executor.close()
