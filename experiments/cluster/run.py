@@ -5,6 +5,7 @@
 Scheduler, workers (threads of one process) and campaign share one core or two, which is harder on the
 scheduler than a cluster is, where workers are elsewhere. A shard sleeps as long as it is told, so whatever
 is lost is what distributing costs. The efficiency is the time of perfectly packed shards over the time it took.
+Dotted in the picture: what the processor time of a shard allows where scheduler and campaign have a core for themselves.
 Writes efficiency.json and efficiency.png.
 """
 
@@ -56,13 +57,17 @@ def batch(n: int) -> Genomes:
     return Genomes(np.arange(n), genes, np.full(n, -1), zeros, zeros)
 
 
-def efficiency(executor, workers: int, length: float, rounds: int) -> float:
-    """Of one generation of `rounds` shards per worker."""
+def efficiency(executor, workers: int, length: float, rounds: int) -> dict[str, float]:
+    """Of one generation of `rounds` shards per worker, and processor time per shard, workers included."""
     genomes = batch(workers * rounds * PER_SHARD)
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     outcomes = evaluate(executor, Sleep(length), genomes, stopping=lambda: False)
     assert len(outcomes) == len(genomes)
-    return rounds * length / (time.perf_counter() - start)
+    return {
+        "seconds_per_shard": length,
+        "efficiency": round(rounds * length / (time.perf_counter() - start), 3),
+        "cpu_ms_per_shard": round(1e3 * (time.process_time() - processor) / (workers * rounds), 2),
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -73,32 +78,39 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args(arguments)
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, list[dict[str, float]]] = {}
     for workers in options.workers:
         executor = on_dask(DaskParameters(workers=workers, processes=False, shard=PER_SHARD))
         try:
             efficiency(executor, workers, 0.01, 1)
-            found[str(workers)] = {
-                str(length): round(efficiency(executor, workers, length, options.rounds), 3)
-                for length in options.lengths
-            }
+            found[str(workers)] = [
+                efficiency(executor, workers, length, options.rounds) for length in options.lengths
+            ]
         finally:
             executor.close()
-        print(workers, found[str(workers)], flush=True)
+        for row in found[str(workers)]:
+            print(workers, row, flush=True)
     (HERE / "efficiency.json").write_text(json.dumps(found, indent=1) + "\n")
     draw(found)
     return 0
 
 
-def draw(found: dict[str, dict[str, float]]) -> None:
+def draw(found: dict[str, list[dict[str, float]]]) -> None:
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
-    for workers, by_length in found.items():
+    for workers, rows in found.items():
+        lengths = [row["seconds_per_shard"] for row in rows]
         axes.semilogx(
-            [float(x) for x in by_length],
-            list(by_length.values()),
+            lengths,
+            [row["efficiency"] for row in rows],
             "o-",
-            label=f"{workers} workers",
+            label=f"{workers} workers, as it was",
+        )
+        # what the processor time alone allows: a shard each `cpu_ms_per_shard`, on one core
+        cpu_s = min(row["cpu_ms_per_shard"] for row in rows) / 1e3
+        bound = [min(length / (int(workers) * cpu_s), 1.0) for length in lengths]
+        axes.semilogx(
+            lengths, bound, ":", color=axes.lines[-1].get_color(), label="one core for itself"
         )
     axes.set(xlabel="seconds per shard", ylabel="efficiency", ylim=(0, 1.02))
     axes.legend(frameon=False)

@@ -65,6 +65,8 @@ class DaskEngine:
         self._over = SimpleQueue()
 
     def slots(self) -> int:
+        if not self._asks:
+            return sum(self._ask("ncores").values())
         workers = self._ask("identity", n_workers=-1)["workers"].values()
         return sum(w["nthreads"] for w in workers if self._fits(w["resources"]))
 
