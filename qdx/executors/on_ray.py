@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, final
@@ -49,18 +51,22 @@ class RayEngine:
         self._p = parameters
         self._crews: list[Crew] = []
         self._by_ref: dict[Any, tuple[Crew, int]] = {}
-        self._is_ours = False
+        self._is_ours = self._has_signals = False
 
     def open(self) -> None:
         self.close()
         if not ray.is_initialized():
             ray.init(**self._cluster(), log_to_driver=False, logging_level=logging.ERROR)
-            self._is_ours = True
+            self._is_ours, self._has_signals = True, False
         self._crews = [self._crew() for _ in range(self._n_workers())]
 
     def slots(self) -> int:
         if not ray.is_initialized():
             raise EngineLost("Ray was shut down")
+        if not self._has_signals and threading.current_thread() is threading.main_thread():
+            # Ray's C++ takes SIGTERM for a crash and aborts; give it back to whoever had it
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+            self._has_signals = True
         for i, crew in enumerate(self._crews):
             if crew.has_gone and not crew.attempts:
                 self._crews[i] = self._crew()

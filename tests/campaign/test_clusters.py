@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,6 @@ def struck(executor: dict[str, Any], fault: Any, folder: Path, times: int = 1) -
         campaign.rollout = Strike(campaign.rollout, STRUCK, fault, folder, times)
         campaign.run()
     return befell(folder / "run")
-
-
-TWO_WORKERS = {"kind": "dask", "workers": 2}
 
 
 @pytest.fixture(scope="module")
@@ -237,15 +235,29 @@ def test_a_driver_that_dies_leaves_nothing_behind_and_resumes_with_other_workers
     assert digests(tmp_path / "run") == calm
 
 
-def test_a_signal_ends_in_a_commit_within_seconds_also_on_a_cluster(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(json.dumps(config(TWO_WORKERS, budget=10**8)))
+SIGNALLED = {
+    "dask": {"kind": "dask", "workers": 2},
+    "ray": {"kind": "ray", "workers": 1},
+}
+
+
+@pytest.mark.parametrize("kind", SIGNALLED)
+@pytest.mark.parametrize("to_all", [False, True], ids=["SIGTERM", "SIGINT to all processes"])
+def test_a_signal_ends_in_a_commit_within_seconds(kind: str, to_all: bool, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(json.dumps(config(SIGNALLED[kind], budget=10**8)))
     arguments = ("run", tmp_path / "c.yaml", "--out", tmp_path / "run")
     process = spawn("qdx", *arguments, folder=tmp_path, log="log")
     journal = tmp_path / "run" / "journal.jsonl"
     for _ in waiting():
         if journal.exists() and journal.stat().st_size > 2000:
             break
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 130
+    asked = time.time()
+    if to_all:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(40) == 130, (tmp_path / "log").read_text()
     assert "qdx resume" in (tmp_path / "log").read_text()
     assert digests(tmp_path / "run")[2] == "interrupted"
+    committed = max(path.stat().st_mtime for path in (tmp_path / "run").glob("manifest-*"))
+    assert committed - asked < 10
