@@ -21,12 +21,13 @@ from collections import Counter
 from pathlib import Path
 
 ROLES = ("worker", "worker", "worker", "all workers", "scheduler", "campaign")
-PAUSE_S = (1.0, 6.0)  # between kills
+PAUSE_S = (0.0, 4.0)  # between the first generation after a kill and the next kill
+PATIENCE_S = 300.0  # a campaign that makes no generation for so long hangs
 CONFIG = {
     "seed": 5,
     "task": "hard_maze",
     "searcher": {"kind": "novelty_search", "population": 200},
-    "checkpoint": {"generations": 5, "seconds": 1000},
+    "checkpoint": {"generations": 2, "seconds": 1000},
 }
 
 
@@ -66,6 +67,23 @@ class Cluster:
                 end(self.workers[i])
             for i in some:
                 self.workers[i] = self._worker()
+
+    def goes_on(self, generations: int) -> int:
+        """Wait for a generation beyond so many; how many there are."""
+        deadline = time.monotonic() + PATIENCE_S
+        journal = self.run / "journal.jsonl"
+        before = journal.stat().st_size if journal.exists() else 0
+        while time.monotonic() < deadline:
+            if self.campaign.poll() is not None:
+                raise RuntimeError(
+                    f"the campaign ended by itself: {(self.folder / 'qdx.log').read_text()}"
+                )
+            size = journal.stat().st_size if journal.exists() else 0
+            if size > before:  # a resume first cuts off what was not committed
+                return journal.read_bytes().count(b"\n")
+            before = min(before, size)
+            time.sleep(0.05)
+        raise RuntimeError(f"no generation within {PATIENCE_S:g} s after {generations}")
 
     def stop(self) -> int:
         """Ask the campaign to commit and end; its exit code."""
@@ -166,16 +184,14 @@ def main(arguments: list[str]) -> int:
         cluster = Cluster(folder, options.workers)
         until = time.monotonic() + 60 * options.minutes
         try:
+            generations = 0
             while time.monotonic() < until:
+                generations = cluster.goes_on(generations)
                 time.sleep(rng.uniform(*PAUSE_S))
-                if not list(cluster.run.glob("manifest-*")):
-                    continue  # nothing to lose yet
-                if cluster.campaign.poll() is not None:
-                    print((folder / "qdx.log").read_text(), file=sys.stderr)
-                    return 1
                 role = rng.choice(ROLES)
                 cluster.kill(role, rng)
                 kills[role] += 1
+            cluster.goes_on(generations)
         finally:
             status = cluster.stop()
         soaked = inspect(cluster.run)
