@@ -107,6 +107,7 @@ class Campaign:
         self._overrides = overrides
         self._is_stopping = False
         self._on_record: Callable[[Record], None] = lambda record: None
+        self.on_waiting: Callable[[int], None] = lambda n: None
         self._committed_generation = 0
         self._committed_at = time.monotonic()
 
@@ -245,10 +246,9 @@ class Campaign:
     def journal(self, record: Record) -> None:
         """Append a record and its timings."""
         self._directory.append({k: v for k, v in vars(record).items() if k != "lesson" or v})
-        seconds, befell = self._stopwatch.lap(), self.executor.report()
-        self._directory.time(
-            {"generation": record.generation, "at": time.time(), **seconds, **befell}
-        )
+        befell = self.executor.report()
+        line = {"generation": record.generation, "at": time.time(), **self._stopwatch.lap()}
+        self._directory.time(line | ({"shards": befell} if befell else {}))
         self._on_record(record)
 
     def commit(self, status: str) -> None:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def generation(c: Campaign) -> Record:
     """Ask, evaluate, describe, admit, add, tell, learn when it is time, count."""
     genomes = c.searcher.ask()
-    outcomes = evaluate(c.executor, c.rollout, genomes, stopping=c.is_stopping)
+    outcomes = evaluate(
+        c.executor, c.rollout, genomes, stopping=c.is_stopping, waiting=c.on_waiting
+    )
     c.refuse_failures(outcomes)
     described = c.descriptor.describe(seen(genomes, outcomes), outcomes.failed)
     evaluations = Evaluations(genomes, outcomes, described)

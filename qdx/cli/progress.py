@@ -23,6 +23,7 @@ class ProgressReport:
         self._budget, self._start_count, self._start = budget, done, time.monotonic()
         self._console = Console(stderr=True)
         self._last_line = self._start
+        self._done, self._told = done, ""
         self._bar: Progress | None = None
         if self._console.is_terminal:
             self._bar = Progress(
@@ -50,12 +51,18 @@ class ProgressReport:
 
     def __call__(self, record: Record) -> None:
         """Show a generation."""
-        status = self._status(record)
+        self._done, self._told = record.evaluations, self._status(record)
+        self.waiting(0)
+
+    def waiting(self, n: int) -> None:
+        """Show that n genomes of a generation under way are evaluated."""
+        done = self._done + n
         if self._bar:
-            self._bar.update(self._task, completed=record.evaluations, status=status)
+            self._bar.update(self._task, completed=done, status=self._told)
         elif time.monotonic() - self._last_line >= LINE_EVERY_S:
             self._last_line = time.monotonic()
-            print(f"{record.evaluations}/{self._budget} evaluations, {status}", flush=True)
+            told = ", ".join(filter(None, [f"{done}/{self._budget} evaluations", self._told]))
+            print(told, flush=True)
 
     def _status(self, record: Record) -> str:
         elapsed = max(time.monotonic() - self._start, 1e-9)

@@ -63,6 +63,7 @@ def conduct(campaign: Campaign) -> None:
     try:
         done = campaign.tally.evaluations
         with ProgressReport(campaign.config.campaign.budget, done) as progress:
+            campaign.on_waiting = progress.waiting
             campaign.run(progress)
     except KeyboardInterrupt as error:
         raise InterruptedRun(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -73,7 +74,7 @@ def local_cluster(p: DaskParameters) -> Any:
     return SpecCluster(  # type: ignore[no-untyped-call]
         scheduler={"cls": Scheduler, "options": scheduler},
         workers=worker_specs(p, where),
-        silence_logs="ERROR",
+        silence_logs=logging.ERROR,
         shutdown_on_close=True,
     )
 
@@ -85,7 +86,11 @@ def worker_specs(p: DaskParameters, where: Mapping[str, str]) -> dict[str, Any]:
         ConfigError: `device: cuda` without a GPU, or with fewer than `workers`.
     """
     options: dict[str, Any] = {**where, "nthreads": 1, "memory_limit": 0}
-    options |= {"dashboard": False, "dashboard_address": f"{LOCALHOST}:0"}
+    options |= {
+        "silence_logs": logging.ERROR,
+        "dashboard": False,
+        "dashboard_address": f"{LOCALHOST}:0",
+    }
     if p.device == "cuda":
         gpus = gpus_for(p.workers, visible_gpus(os.environ))
         return {

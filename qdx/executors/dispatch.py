@@ -106,7 +106,7 @@ class Dispatcher:
 
     def report(self) -> Json:
         """What befell shards since last asked, by count; empty where nothing did."""
-        counts = {f"shards.{name}": n for name, n in sorted(self._counts.items())}
+        counts = dict(sorted(self._counts.items()))
         self._counts.clear()
         return counts
 

@@ -12,9 +12,21 @@ POLL_S = 0.25  # how often a waiting campaign looks whether it was asked to stop
 
 
 def evaluate(
-    executor: Executor, rollout: Rollout, genomes: Genomes, *, stopping: Callable[[], bool]
+    executor: Executor,
+    rollout: Rollout,
+    genomes: Genomes,
+    *,
+    stopping: Callable[[], bool],
+    waiting: Callable[[int], None] = lambda n: None,
 ) -> Outcomes:
     """Submit one batch and wait for it.
+
+    Args:
+        executor: Where.
+        rollout: What runs.
+        genomes: The batch.
+        stopping: Whether to give up; asked several times a second.
+        waiting: Told how many genomes are done, as often.
 
     Raises:
         InterruptedRun: `stopping` became true; the batch is abandoned, nothing was told.
@@ -27,4 +39,6 @@ def evaluate(
             executor.cancel(ticket)
             raise InterruptedRun("asked to stop")
         finished |= executor.collect(POLL_S)
+        if ticket not in finished:
+            waiting(executor.progress()[0])
     return finished[ticket]

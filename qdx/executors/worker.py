@@ -12,14 +12,17 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from threading import Lock
 from typing import Any, NamedTuple, final
 
 import cloudpickle
 import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray as Array
 
 from qdx.core.protocols import Rollout
-from qdx.core.types import Genomes, take
+from qdx.core.types import Genomes, Lineage, take
 
 STDERR = 2  # file descriptor: engines replace sys.stderr by things that have none
 OPENED = 8  # rollouts a process keeps open
@@ -57,8 +60,24 @@ def pack_rollout(rollout: Rollout) -> bytes:
 
 
 def pack(genomes: Genomes) -> bytes:
-    """Genomes for the wire."""
+    """Genomes for the wire; of seed chains with their own ancestors and no others."""
+    if genomes.lineage is not None:
+        genomes = replace(genomes, lineage=ancestors(genomes.lineage, genomes.parents))
     return pickle.dumps(genomes, protocol=5)
+
+
+def ancestors(lineage: Lineage, ids: Int64[Array, " B"]) -> Lineage:
+    """The nodes that some individuals and all they descend from are, in the order they stood in."""
+    row_of = {id_: row for row, id_ in enumerate(lineage.ids.tolist())}
+    parents, needed = lineage.parents.tolist(), set[int]()
+    for id_ in np.unique(ids).tolist():  # a walk up each chain, until it joins one walked before
+        row = row_of.get(id_)
+        while row is not None and row not in needed:
+            needed.add(row)
+            row = row_of.get(parents[row])
+    rows = np.array(sorted(needed), np.intp)
+    columns = (lineage.ids, lineage.parents, lineage.seeds, lineage.sigmas)
+    return Lineage(*(column[rows] for column in columns))
 
 
 def unpack(reply: bytes) -> Reply:

@@ -60,9 +60,8 @@ def befell(path: Path) -> dict[str, int]:
     """What happened to shards over the whole run."""
     counts: dict[str, int] = {}
     for line in (path / "timings.jsonl").read_text().splitlines():
-        for key, n in json.loads(line).items():
-            if key.startswith("shards."):
-                counts[key[7:]] = counts.get(key[7:], 0) + n
+        for key, n in json.loads(line).get("shards", {}).items():
+            counts[key] = counts.get(key, 0) + n
     return counts
 
 
@@ -79,6 +78,17 @@ EXECUTORS = {
 def test_every_executor_gives_the_same_run(name: str, tmp_path: Path, calm: Any) -> None:
     assert whole(EXECUTORS[name], tmp_path / "run") == calm
     assert befell(tmp_path / "run") == {}
+
+
+CHAINS = {
+    "encoding": {"kind": "seed_chain", "noise": "philox"},
+    "searcher": {"kind": "deep_ga", "population": 100, "parents": 10, "sigma": 0.1},
+}
+
+
+def test_seed_chains_are_the_same_run_on_workers(tmp_path: Path) -> None:
+    here = whole({"kind": "local", "threads": 2}, tmp_path / "here", **CHAINS)
+    assert whole({"kind": "dask", "workers": 2}, tmp_path / "there", **CHAINS) == here
 
 
 def struck(executor: dict[str, Any], fault: Any, folder: Path, times: int = 1) -> dict[str, int]:

@@ -89,7 +89,7 @@ def test_a_poisonous_genome_is_found_and_the_others_are_kept() -> None:
     executor.close()
     assert np.flatnonzero(found.failed).tolist() == [5, 22]
     assert set(found.reason[found.failed]) == {"it ended 2 workers that ran it alone"}
-    assert executor.report()["shards.poisoned"] == 2
+    assert executor.report()["poisoned"] == 2
 
 
 def test_a_batch_of_nothing_but_poison_is_a_rollout_error() -> None:
@@ -163,7 +163,7 @@ def test_a_shard_that_is_never_heard_of_is_evicted_and_run_again() -> None:
     ticket = executor.submit(Echo(), genomes(12))
     assert equal(executor.collect()[ticket], Echo()(genomes(12)))
     assert engine.n_evicted == 1
-    assert executor.report() == {"shards.hung": 1, "shards.lost": 1}
+    assert executor.report() == {"hung": 1, "lost": 1}
     executor.close()
 
 

@@ -157,3 +157,10 @@ def test_a_batch_that_cannot_be_readied_is_a_rollout_error(pair: Local) -> None:
 
     with pytest.raises(RolloutError, match=r"could not be readied.*no room on the device"):
         pair.submit(Unready(), genomes(7))
+
+
+def test_evaluate_tells_how_far_it_is(single: Local) -> None:
+    told: list[int] = []
+    evaluate(single, Slow(), genomes(60), stopping=lambda: False, waiting=told.append)
+    assert told == sorted(told)
+    assert 0 < told[-1] < 60  # 60 shards take 0.6 s or more
