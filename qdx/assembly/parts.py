@@ -212,8 +212,8 @@ def _direct_rollout(
         return fused
     if config.policy.kind != "mlp":
         raise ConfigError(
-            f"policy.kind: expected mlp or a network, for {config.task.kind} is stepped outside a kernel, got "
-            f"{config.policy.kind!r}."
+            f"policy.kind: expected mlp or a network, for {config.task.kind} is stepped outside a "
+            f"kernel, got {config.policy.kind!r}."
         )
     if device != "cpu":
         raise ConfigError(
