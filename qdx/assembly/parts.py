@@ -204,6 +204,11 @@ def _direct_rollout(
 ) -> Rollout:
     """Of genes: fused where the task is a kernel, stepped where it is worlds of its own."""
     seed = config.campaign.seed
+    if hasattr(task, "slots"):
+        raise ConfigError(
+            f"policy.kind: expected a network, such as dqn_small, for {config.task.kind}, got "
+            f"{config.policy.kind!r}."
+        )
     if not isinstance(task, SteppedTask):
         _open(config, task, observer, device)
         fused: Rollout = resolve("qdx.rollout.fused:FusedRollout")(
@@ -232,9 +237,10 @@ def _open(config: Config, task: Task, observer: Observer, device: str) -> None:
         ConfigError: It cannot, or the task has nothing for the observer.
     """
     resolve("qdx.rollout.device:check_device")(device)
-    if isinstance(task, SteppedTask):
+    opens = getattr(task, "slots", None) or getattr(task, "open", None)
+    if opens is not None:
         observer.bounds(task.facts)  # says what the task has not, such as frames
-        task.open(0).close()  # says what is missing on this machine
+        opens(0).close()  # says what is missing on this machine
 
 
 def _archive(section: Any, records: Records, *, bounds: Any, device: str, seed: int) -> Archive:
