@@ -341,7 +341,7 @@ WRONG = {
     "parameter": ({"kind": "gymnasium:CartPole-v1", "bind": 3}, "task.bind: unknown key"),
     "seed": (
         {"kind": "gymnasium:CartPole-v1", "episode_seed": "random"},
-        "task.episode_seed: expected 'same' or 'per_genome'",
+        "task.episode_seed: expected 'same', 'per_genome' or 'per_trial'",
     ),
 }
 
