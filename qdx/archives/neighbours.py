@@ -28,6 +28,7 @@ Members = Int64[Array, "B C"]  # rows of places, -1 for none
 
 METHODS = ("auto", "tree", "brute", "torch")
 BATCH = 384  # queries per pass
+FEW = 2048  # (query, place) pairs whose distances are computed sooner than a scan is set up
 
 
 # ms for 300 queries, k = 15, by tree / by scan (EPYC with AVX-512, 1 thread, scipy 1.17):
@@ -205,12 +206,22 @@ class Neighbours:
             bound = np.full(len(queries), np.inf)
             if members.shape[1] >= k:
                 bound = distances[:, :k].max(axis=1) ** 2  # k places, the nearest but for ties
-            outside = slice(grown, places.n)
-            more = self._scan(places.points[outside], places.squares[outside], queries, k, bound)
-            more[more >= 0] += grown
+            more = self._outside(queries, k, bound)
             members = np.concatenate([members, more], axis=1)
             distances = np.concatenate([distances, places.distances(queries, more)], axis=1)
         return places.nearest(distances, members, wanted)
+
+    def _outside(
+        self, queries: Float64[Array, "B D"], k: int, bound: Float64[Array, " B"]
+    ) -> Int64[Array, "B C"]:
+        """Candidates that no tree holds yet."""
+        places, grown = self._places, self._grown
+        outside = slice(grown, places.n)
+        if len(queries) * (places.n - grown) <= FEW and self._method != "torch":
+            return np.tile(np.arange(grown, places.n), (len(queries), 1))
+        more = self._scan(places.points[outside], places.squares[outside], queries, k, bound)
+        more[more >= 0] += grown
+        return more
 
 
 def _without(

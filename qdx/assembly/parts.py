@@ -221,6 +221,11 @@ def _direct_rollout(
 ) -> Rollout:
     """Of genes: fused where the task is a kernel, stepped where it is worlds of its own."""
     seed = config.campaign.seed
+    if hasattr(task, "slots"):
+        raise ConfigError(
+            f"policy.kind: expected a network, such as dqn_small, for {config.task.kind}, got "
+            f"{config.policy.kind!r}."
+        )
     if not isinstance(task, SteppedTask):
         _open(config, task, observer, device)
         fused: Rollout = resolve("qdx.rollout.fused:FusedRollout")(
@@ -253,6 +258,9 @@ def _open(config: Config, task: Task, observer: Observer, device: str) -> None:
     if isinstance(task, SteppedTask):
         observer.bounds(task.facts)  # says what the task has not, such as frames
         task.open(0, frame_size=getattr(observer, "size", 0)).close()  # what is missing here
+    elif hasattr(task, "slots"):  # it steps all its worlds at once
+        observer.bounds(task.facts)
+        task.slots(0).close()
 
 
 def _archive(section: Any, records: Records, *, bounds: Any, device: str, seed: int) -> Archive:

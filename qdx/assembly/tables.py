@@ -35,6 +35,7 @@ TASKS = {
     "point": Row("qdx.tasks.point:Point"),
     "sensor_maze": Row("qdx.tasks.sensor_maze:SensorMaze"),
     "image_maze": Row("qdx.tasks.image_maze:ImageMaze"),
+    "atari": Row("qdx.tasks.atari:Atari"),
     "ant_maze": Row("qdx.tasks.ant_maze:AntMaze"),
 }
 TASK_FAMILIES = {  # tasks are named family:<Id>, and built from the parameters and that name

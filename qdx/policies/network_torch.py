@@ -48,7 +48,9 @@ class TorchNetwork(nn.Sequential):
         """The outputs for an observation."""
         x = observation / 255 if observation.dtype == torch.uint8 else observation
         lead = x.shape[: x.ndim - self._n_axes]
-        x = super().forward(x.reshape(-1, *x.shape[len(lead) :]))
+        x = x.reshape(-1, *x.shape[len(lead) :])
+        for module in self:
+            x = module(x)
         return x.reshape(*lead, -1)
 
     @property
@@ -65,7 +67,7 @@ def _modules(layer: Layer, shape: Network, flat: torch.Tensor, *, is_last: bool)
         conv.bias.copy_(biases)  # type: ignore[union-attr]
         pad: list[nn.Module] = [nn.ZeroPad2d(layer.pad * 2)] if any(layer.pad) else []
         return [*pad, conv, nn.ReLU()]
-    linear = nn.Linear(*layer.weights)
+    linear = nn.Linear(layer.fan_in, layer.n_out)
     if len(layer.seen) == 3:  # genes see channels last, torch flattens channels first
         c, h, w = layer.seen
         weights = weights.reshape(h, w, c, -1).permute(2, 0, 1, 3).reshape(layer.weights)
@@ -78,7 +80,7 @@ def _modules(layer: Layer, shape: Network, flat: torch.Tensor, *, is_last: bool)
 
 def _of(layer: Layer, flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights and biases of a layer, as views of genes (..., G)."""
-    weights = flat[..., layer.start : layer.end].unflatten(-1, layer.weights)
+    weights = flat[..., layer.start : layer.end].view(*flat.shape[:-1], *layer.weights)
     return weights, flat[..., layer.end : layer.end + layer.n_out]
 
 
@@ -163,7 +165,7 @@ class Networks:
             padding=before,
             groups=p,
         )
-        return x.unflatten(1, (p, layer.n_out)).transpose(0, 1)
+        return x.reshape(len(x), p, layer.n_out, *x.shape[2:]).transpose(0, 1)
 
     def _unfolded(
         self, layer: Layer, x: torch.Tensor, kernels: torch.Tensor, biases: torch.Tensor
@@ -174,6 +176,6 @@ class Networks:
         x = F.pad(x.flatten(0, 1), layer.pad * 2)
         patches = F.unfold(x, layer.conv.kernel, stride=layer.conv.stride)
         side = (x.shape[-1] - layer.conv.kernel) // layer.conv.stride + 1
-        patches = patches.unflatten(0, (p, r)).transpose(1, 2).flatten(2)  # (P, C k k, R L)
-        made = torch.baddbmm(biases[..., None], kernels, patches)
-        return made.unflatten(2, (r, side, side)).transpose(1, 2)
+        patches = patches.reshape(p, r, *patches.shape[1:]).transpose(1, 2).flatten(2)
+        made = torch.baddbmm(biases[..., None], kernels, patches)  # (P, out, R L)
+        return made.reshape(p, layer.n_out, r, side, side).transpose(1, 2)

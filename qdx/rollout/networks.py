@@ -1,10 +1,11 @@
 """Rollouts of networks: many different ones as one batch, an episode after another in every slot.
 
-For policies of `policies/network.py`, on any task. A piece of work has P networks with R slots each.
-R is 1 where every individual has one episode; individuals under validation have many, and play R of
-them side by side. Wherever an episode ends the next one of its network begins, and a network without
-any is replaced by the next individual; so no slot waits for the longest episode of a batch. Near
-the end, with nobody left to replace them, the networks that still play are packed together.
+For policies of `policies/network.py`, on any task. A piece of work has P networks with R slots
+each. R is 1 where every individual has one episode; individuals under validation have many, and
+play R of them side by side. Wherever an episode ends the next one of its network begins, and a
+network without any is replaced by the next individual; so no slot waits for the longest episode of
+a batch. Near the end, with nobody left to replace them, the networks that still play are packed
+together.
 
 Pieces share one queue. While one moves its worlds, another one evaluates its networks; who takes
 which individual depends on the clock, what comes of it does not: an answer has the same bits in
@@ -124,7 +125,8 @@ class _Batch:
 
     def jobs(self) -> list[tuple[list[list[int]], int]]:
         """Rows to play, network by network, and the slots that each network has."""
-        single, several = [], {}
+        single: list[list[int]] = []
+        several: dict[Any, list[int]] = {}
         validated = self.genomes.purpose == Purpose.VALIDATION
         for row in np.flatnonzero(~self.invalid).tolist():
             if validated[row]:
@@ -212,7 +214,7 @@ class _Piece:
             except IndexError:  # nobody is left; others may have taken the last one
                 return []
             self._batch.load(self._networks, at, waiting[0])
-        begun = idle[: len(waiting)].tolist()
+        begun: list[int] = idle[: len(waiting)].tolist()
         for slot in begun:
             self._row[slot] = waiting.popleft()
         return begun
@@ -224,7 +226,7 @@ class _Piece:
         seats = torch.from_numpy(self._seats.ravel()).to(sights.device)
         if len(seats) < len(sights):
             sights = sights[seats]
-        seen = sights.unflatten(0, (p, lanes)).to(self._networks.genes.device)
+        seen = sights.reshape(p, lanes, *sights.shape[1:]).to(self._networks.genes.device)
         if p < FEWEST:  # a batch of one is computed otherwise
             seen = torch.cat([seen] * FEWEST)
         out = self._networks(seen)[:p].flatten(0, 1)

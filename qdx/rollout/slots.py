@@ -1,8 +1,8 @@
 """Slots: worlds side by side, each taking one episode after another.
 
 What drives them (`networks.py`) begins an episode wherever one has ended, so that nobody waits for
-the longest. `FusedSlots` (`fused_slots.py`) steps a fused task on a device, `WorldSlots` any stepped
-task on the CPU; a task that steps all its worlds at once brings slots of its own.
+the longest. `FusedSlots` (`fused_slots.py`) steps a fused task on a device, `WorldSlots` any
+stepped task on the CPU; a task that steps all its worlds at once brings slots of its own.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class WorldSlots:
             self._close(slot)
 
     def _world(self, slot: Any) -> Worlds:
-        world = self._worlds[slot]
+        world: Worlds | None = self._worlds[slot]
         assert world is not None  # for the type checker: it has begun
         return world
 

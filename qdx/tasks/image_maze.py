@@ -2,9 +2,9 @@
 
 Such et al., arXiv 1712.06567. Frames are 84 x 84, the present one and the three before it, those
 before the start black. How robot, heading and goal were drawn was never released, so the drawing is
-ours: walls 0.8, the goal 0.3, the robot a disc of 0.6 whose front quarter is 1, on 0. It is computed
-where the robot moves, a constant picture and a disc, so a GPU keeps episodes to itself. Policies
-without eyes see the sensors of `sensor_maze`.
+ours: walls 0.8, the goal 0.3, the robot a disc of 0.6 whose front quarter is 1, on 0. It is
+computed where the robot moves, a constant picture and a disc, so a GPU keeps episodes to itself.
+Policies without eyes see the sensors of `sensor_maze`.
 """
 
 from __future__ import annotations

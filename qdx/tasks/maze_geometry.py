@@ -51,10 +51,10 @@ def gap(p: wp.vec2, wall: wp.vec4) -> wp.float32:
 @wp.func
 def collides(walls: wp.array(dtype=wp.vec4), p: wp.vec2) -> wp.bool:
     """Whether some wall is closer than the robot's radius."""
+    nearest = wp.float32(RADIUS)
     for i in range(N_WALLS):
-        if gap(p, walls[i]) < RADIUS:
-            return True
-    return False
+        nearest = wp.min(nearest, gap(p, walls[i]))
+    return nearest < RADIUS
 
 
 @wp.func

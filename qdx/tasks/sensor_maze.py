@@ -1,8 +1,8 @@
 """The hard maze of Such et al. (2017), seen by range finders and a radar.
 
 Such et al., arXiv 1712.06567, whose image maze this is without the images: the same walls, robot
-and reward (`maze_geometry.py`). 400 steps; the reward is minus the distance to the goal, at the last
-step, which leads into a dead end. The goal is reached within 10 units; reaching it ends nothing.
+and reward (`maze_geometry.py`). 400 steps; the reward is minus the distance to the goal, at the
+last step, which leads into a dead end. The goal is reached within 10 units; that ends nothing.
 The released code measures the distance at the end; `distance: smallest` is how a summary of the
 paper words it.
 """

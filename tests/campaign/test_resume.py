@@ -74,6 +74,13 @@ VARIANTS = {
         budget=800,
     ),
     "deep_ga": config(DEEP_GA, encoding={"noise": "philox"}),
+    "deep_ga with networks": config(
+        {**DEEP_GA, "population": 8, "episodes": 3},
+        task={"kind": "gymnasium:CartPole-v1", "horizon": 30, "episode_seed": "per_genome"},
+        policy={"kind": "humanoid_mlp", "hidden": [8], "slots": 4, "lanes": 2},
+        encoding={"noise": "philox"},
+        budget=80,
+    ),
     "deep_ga for novelty": config({**DEEP_GA, "novelty": 0.5}, encoding={"noise": "philox"}),
     "novelty_search on ant_maze": config(
         {"kind": "novelty_search", "population": 10},

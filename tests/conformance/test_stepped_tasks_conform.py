@@ -19,6 +19,7 @@ from qdx.rollout.stepped import SteppedRollout
 from qdx.tasks.ant_maze import AntMaze
 from qdx.tasks.stepped import SteppedTask
 from tests.conformance import test_fused_tasks_conform as fused
+from tests.conformance import test_slot_tasks_conform as slotted
 from tests.conformance.making import equal
 from tests.conformance.task import Played, TaskConformance
 
@@ -139,6 +140,7 @@ def test_no_task_of_the_tables_is_left_out() -> None:
     classes = [
         *fused.FusedTaskConformance.__subclasses__(),
         *SteppedTaskConformance.__subclasses__(),
+        *slotted.SlotTaskConformance.__subclasses__(),
     ]
     names = {row.parameters.partition(":")[2] for row in TASKS.values()}
     assert {f"Test{name}" for name in names} <= {c.__name__ for c in classes}

@@ -234,5 +234,5 @@ def test_an_observer_of_frames_is_refused():
 
 def test_a_policy_that_only_kernels_have_is_refused():
     raw = {"task": "ant_maze", "policy": "dmp", "budget": 1, "searcher": "random_search"}
-    with pytest.raises(ConfigError, match=r"policy\.kind: expected mlp, for ant_maze"):
+    with pytest.raises(ConfigError, match=r"policy\.kind: expected mlp or a network, for ant_maze"):
         build(load(raw))

@@ -338,10 +338,14 @@ WRONG = {
         },
         "task.goals.0.cent",
     ),
+    "cells": (
+        {"kind": "gymnasium:CartPole-v1", "bins": 50_000},
+        "task.bins: expected at most 10000000 cells of 2 measures, got 50000 bins",
+    ),
     "parameter": ({"kind": "gymnasium:CartPole-v1", "bind": 3}, "task.bind: unknown key"),
     "seed": (
         {"kind": "gymnasium:CartPole-v1", "episode_seed": "random"},
-        "task.episode_seed: expected 'same' or 'per_genome'",
+        "task.episode_seed: expected 'same', 'per_genome' or 'per_trial'",
     ),
 }
 
