@@ -9,6 +9,7 @@ from benchmarks import (
     commits,
     concurrent,
     curling,
+    deep_ga,
     generation,
     novelty,
     pareto,
@@ -27,6 +28,7 @@ TABLES = {
     "concurrent": concurrent,
     "signature": signature,
     "stepped": stepped,
+    "deep_ga": deep_ga,
 }
 
 

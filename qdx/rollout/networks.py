@@ -144,14 +144,16 @@ class _Batch:
 
     def load(self, networks: Networks, at: int, row: int) -> None:
         """Write the network of a row into a place."""
-        chains, device, genes = self.rollout.chains, self.rollout.device, networks.genes[at]
+        chains, device = self.rollout.chains, self.rollout.device
         if chains is None:
-            genes.copy_(torch.from_numpy(self.genomes.genes[row]))
-        elif device == "cpu":
-            decoder(chains).write(self.genomes, row, genes.numpy())
+            genes = torch.from_numpy(self.genomes.genes[row]).to(device)
         else:
-            device_decoder(chains, device).write(self.genomes, row, genes)
-        networks.loaded(at)
+            genes = torch.empty(self.rollout.policy.n_genes, device=device)
+            if device == "cpu":
+                decoder(chains).write(self.genomes, row, genes.numpy())
+            else:
+                device_decoder(chains, device).write(self.genomes, row, genes)
+        networks.load(at, genes)
 
     def outcomes(self) -> Outcomes:
         """Of all rows, when all have been played."""
@@ -259,7 +261,7 @@ class _Piece:
         seats = torch.from_numpy(self._seats.ravel()).to(sights.device)
         if len(seats) < len(sights):
             sights = sights[seats]
-        seen = sights.reshape(p, lanes, *sights.shape[1:]).to(self._networks.genes.device)
+        seen = sights.reshape(p, lanes, *sights.shape[1:]).to(self._networks.device)
         if p < FEWEST:  # a batch of one is computed otherwise
             seen = torch.cat([seen] * FEWEST)
         out = self._networks(seen)[:p].flatten(0, 1)
