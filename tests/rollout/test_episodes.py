@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import warp as wp
 
-from qdx.core.types import Genomes
+from qdx.core.types import Genomes, Purpose
 from qdx.observers.sampling import Path
 from qdx.policies.mlp import Mlp
 from qdx.rollout.episodes import SEEDS, episode_seeds
@@ -41,6 +41,18 @@ def test_another_trial_or_campaign_is_another_seed():
     first = episode_seeds(EACH, 1, genomes([3]))
     assert first != episode_seeds(EACH, 1, genomes([3], trial=1))
     assert first != episode_seeds(EACH, 2, genomes([3]))
+
+
+def test_validation_episodes_are_common_to_all_genomes_and_fresh_in_every_trial():
+    def validation(ids, trial):
+        batch = genomes(ids, trial)
+        return replace(batch, purpose=np.full(len(ids), Purpose.VALIDATION, np.int32))
+
+    first, second = (episode_seeds(EACH, 1, validation([3, 8], trial)) for trial in (4, 5))
+    assert first[0] == first[1] != second[0] == second[1]
+    by_trial = replace(point.FACTS, episode_seed="per_trial")
+    assert episode_seeds(by_trial, 1, genomes([3, 8], 4)).tolist() == first.tolist()
+    assert len(set(episode_seeds(EACH, 1, genomes([3, 8], 4)).tolist())) == 2
 
 
 @pytest.mark.parametrize("facts", [SAME, EACH])
