@@ -19,6 +19,7 @@ from qdx.tasks.gymnasium_view import View, view_of
 # Distributions, where installed, that outcomes depend on; the last two draw frames.
 SIMULATORS = ("gymnasium", "mujoco", "Box2D", "ale-py", "pygame", "pillow")
 MOST_GOALS = 127  # an int8 numbers them
+MOST_CELLS = 10_000_000  # of the coverage grid, whose counts every commit holds
 
 
 def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
@@ -43,6 +44,11 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
         raise ConfigError("task.kwargs.max_episode_steps: unknown key. Use task.horizon.")
     view, descriptor, renders = _tried(parameters, kind)
     entry_point = _where(spec.entry_point)
+    if parameters.bins ** len(descriptor) > MOST_CELLS:
+        raise ConfigError(
+            f"task.bins: expected at most {MOST_CELLS:,} cells in all, got {parameters.bins} to "
+            f"the power of {len(descriptor)}, the measures. Use fewer bins, or fewer measures."
+        )
     facts = TaskFacts(
         name=kind,
         summary=f"Gymnasium's {spec.id}; an episode is worth the sum of its rewards.",
