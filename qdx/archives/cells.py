@@ -220,7 +220,7 @@ def grid(parameters: GridParameters, records: Records, *, bounds: Bounds, seed: 
     check_bounds(ranges, len(bounds))
     if parameters.bins ** len(ranges) > MOST_CELLS:
         raise ConfigError(
-            f"archives.cells.bins: expected at most {MOST_CELLS:,} cells in all, got "
+            f"bins: expected at most {MOST_CELLS:,} cells in all, got "
             f"{parameters.bins} to the power of {len(ranges)}. Use fewer bins, or kind cvt."
         )
     cells = GridArchive(
@@ -238,7 +238,7 @@ def cvt(parameters: CvtParameters, records: Records, *, bounds: Bounds, seed: in
     key = int(draw(seed, "centroids").integers(2**31))
     if parameters.samples < parameters.cells:
         raise ConfigError(
-            f"archives.cells.samples: expected at least one per cell, {parameters.cells}, got "
+            f"samples: expected at least one per cell, {parameters.cells}, got "
             f"{parameters.samples}."
         )
     with threadpool_limits(1):  # k-means sums in another order on another number of cores
@@ -257,13 +257,13 @@ def check_bounds(ranges: Bounds, dimension: int) -> None:
     """
     if len(ranges) != dimension:
         raise ConfigError(
-            f"archives.cells.bounds: expected (low, high) for {dimension} descriptor dimensions, "
+            f"bounds: expected (low, high) for {dimension} descriptor dimensions, "
             f"got {len(ranges)}."
         )
     for low, high in ranges:
         if not (np.isfinite([low, high]).all() and low < high):
             raise ConfigError(
-                f"archives.cells.bounds: expected finite low < high for each of {dimension} "
+                f"bounds: expected finite low < high for each of {dimension} "
                 f"descriptor dimensions, got ({low}, {high}). A descriptor without natural bounds "
                 "needs them in the config, or an unstructured archive."
             )

@@ -24,7 +24,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from qdx.assembly.sections import CampaignSection, CheckpointSection, as_file_name
-from qdx.assembly.tables import did_you_mean, resolve, row
+from qdx.assembly.tables import brought, did_you_mean, resolve, row
 from qdx.assembly.written import assign, parse_override, read_yaml
 from qdx.core.errors import ConfigError
 from qdx.core.types import Json
@@ -118,7 +118,7 @@ def check(raw: Json, name: str = "") -> Config:
     campaign = _read(CampaignSection, top, "", problems)
     checkpoint = _read(CheckpointSection, raw.get("checkpoint") or {}, "checkpoint", problems)
     searcher = _section("searcher", "searcher", raw.get("searcher"), problems)
-    own = getattr(searcher.parameters, "defaults", {}) if searcher else {}
+    own = brought(raw.get("searcher"))
     task = _section("task", "task", raw.get("task"), problems)
     given = {**DEFAULTS, **raw, "policy": _policy(raw.get("policy"), task)}
     given |= {s: _with_own(raw.get(s), default) for s, default in own.items()}
@@ -278,6 +278,8 @@ def _sentence(path: str, detail: ErrorDetails) -> str:
     where = ".".join([path] * bool(path) + [str(part) for part in detail["loc"]])
     if detail["type"] == "missing":
         return f"{where}: missing. Give it a value."
+    if detail["type"] == "unexpected_keyword_argument":
+        return f"{where}: unknown key."
     if detail["type"] == "predicate_failed":
         return (
             f"{where}: expected letters, digits and `_ . + -`, for it names the run's directory, "

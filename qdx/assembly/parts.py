@@ -54,8 +54,8 @@ def build(config: Config) -> Parts:
     bounds = descriptor.bounds()
     records = Records()
     archives: dict[str, Any] = {
-        name: _archive(section, records, bounds=bounds, device=device, seed=config.campaign.seed)
-        for name, section in config.archives.items()
+        name: _archive(name, config, records, bounds=bounds, device=device)
+        for name in config.archives
     }
     setting = Setting(
         seed=config.campaign.seed,
@@ -263,13 +263,21 @@ def _open(config: Config, task: Task, observer: Observer, device: str) -> None:
         task.slots(0).close()
 
 
-def _archive(section: Any, records: Records, *, bounds: Any, device: str, seed: int) -> Archive:
-    """Cell archives need bounds; an unstructured one the dimension and where to search."""
+def _archive(name: str, config: Config, records: Records, *, bounds: Any, device: str) -> Archive:
+    """Cell archives need bounds; an unstructured one the dimension and where to search.
+
+    Raises:
+        ConfigError: Parameters that do not fit the descriptor.
+    """
+    section, seed = config.archives[name], config.campaign.seed
     make = resolve(row("archive", section.kind).build)
     shapes: dict[str, Any] = {
         "novelty": {"dimension": len(bounds), "device": device},
         "dominated_novelty": {},
     }
     shape = shapes.get(section.kind, {"bounds": bounds})
-    archive: Archive = make(section.parameters, records, seed=seed, **shape)
+    try:
+        archive: Archive = make(section.parameters, records, seed=seed, **shape)
+    except ConfigError as error:
+        raise ConfigError(f"archives.{name}.{error}") from error
     return archive

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
@@ -177,6 +178,16 @@ def resolve(path: str) -> Any:
         raise ConfigError(
             f"{path}: cannot be loaded ({error}). Mend or remove its package."
         ) from error
+
+
+def brought(searcher: Any) -> dict[str, Any]:
+    """The sections a searcher brings, from its section, whatever is wrong with its parameters."""
+    kind = searcher.get("kind") if isinstance(searcher, Mapping) else searcher
+    try:
+        parameters = resolve(row("searcher", kind).parameters)
+    except (ConfigError, TypeError):  # no such searcher, which is reported elsewhere
+        return {}
+    return dict(getattr(parameters, "defaults", {}))
 
 
 def did_you_mean(name: str, known: Any) -> str:

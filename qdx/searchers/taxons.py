@@ -87,7 +87,8 @@ def survival(selection: Selection, seed: int) -> Survive:
         if by == "pareto":
             return best(np.column_stack([pool.novelty, surprise(pool)]), n)
         scores = pool.novelty if by == "novelty" else surprise(pool)
-        order: Array = np.lexsort((pool.ids, -scores))[:n]
+        # an error beyond float32 counts for nothing, yet comes before whoever failed
+        order: Array = np.lexsort((pool.ids, -scores, pool.novelty == -np.inf))[:n]
         return order
 
     return survive

@@ -19,7 +19,7 @@ from qdx.tasks.gymnasium_view import View, view_of
 # Distributions, where installed, that outcomes depend on; the last two draw frames.
 SIMULATORS = ("gymnasium", "mujoco", "Box2D", "ale-py", "pygame", "pillow")
 MOST_GOALS = 127  # an int8 numbers them
-MOST_CELLS = 10_000_000  # of the coverage grid: 20 bytes each, in every commit
+MOST_CELLS = 10_000_000  # of the coverage grid, whose counts every commit holds
 
 
 def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
@@ -44,6 +44,11 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
         raise ConfigError("task.kwargs.max_episode_steps: unknown key. Use task.horizon.")
     view, descriptor, renders = _tried(parameters, kind)
     entry_point = _where(spec.entry_point)
+    if parameters.bins ** len(descriptor) > MOST_CELLS:
+        raise ConfigError(
+            f"task.bins: expected at most {MOST_CELLS:,} cells in all, got {parameters.bins} to "
+            f"the power of {len(descriptor)}, the measures. Use fewer bins, or fewer measures."
+        )
     facts = TaskFacts(
         name=kind,
         summary=f"Gymnasium's {spec.id}; an episode is worth the sum of its rewards.",
@@ -52,7 +57,7 @@ def build(parameters: GymnasiumParameters, kind: str) -> GymnasiumTask:
         horizon=horizon,
         measures=tuple(_name(key) for key in descriptor),
         bounds=_bounds(parameters, descriptor, view),
-        bins=_bins(parameters, len(descriptor)),
+        bins=(parameters.bins,) * len(descriptor),
         goals=_goals(parameters, len(descriptor)),
         hidden=(5, 2),
         source=f"Gymnasium, {entry_point}",
@@ -151,16 +156,6 @@ def _bounds(
         if not low < high:
             raise ConfigError(f"task.bounds.{i}: expected low < high, got {[low, high]}.")
     return given
-
-
-def _bins(parameters: GymnasiumParameters, n_measures: int) -> tuple[int, ...]:
-    """Of each measure, checked: a grid has that number to the power of the measures."""
-    if parameters.bins**n_measures > MOST_CELLS:
-        raise ConfigError(
-            f"task.bins: expected at most {MOST_CELLS} cells of {n_measures} measures, got "
-            f"{parameters.bins} bins of each. Use fewer bins, or a shorter task.descriptor."
-        )
-    return (parameters.bins,) * n_measures
 
 
 def _goals(parameters: GymnasiumParameters, n_measures: int) -> tuple[Goal, ...]:

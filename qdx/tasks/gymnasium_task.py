@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 from numpy import ndarray as Array
 
+from qdx.core.errors import ConfigError
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks.gymnasium_parameters import GymnasiumParameters
 from qdx.tasks.gymnasium_registry import make, told
@@ -48,6 +49,11 @@ class GymnasiumTask:
 
     def open(self, n: int, *, frame_size: int = 0) -> GymnasiumWorlds:
         kwargs = self.parameters.kwargs
+        if frame_size and kwargs.get("render_mode", RGB) != RGB:
+            raise ConfigError(
+                f"task.kwargs.render_mode: expected {RGB} where frames are observed, got "
+                f"{kwargs['render_mode']!r}. Leave it out."
+            )
         if frame_size:
             kwargs = {"render_mode": RGB, **kwargs}
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame: no screen, no window

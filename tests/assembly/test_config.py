@@ -179,6 +179,18 @@ def test_an_unknown_archive_kind_is_named_by_its_path() -> None:
     assert wrong(archives={"cells": "gird"}).startswith("archives.cells: expected one of cvt, ")
 
 
+def test_an_archive_that_does_not_fit_is_named_as_the_user_named_it() -> None:
+    raw = {"budget": 1, "task": "point", "searcher": "taxons", "archives": {"novelty": "grid"}}
+    with pytest.raises(ConfigError, match=r"^archives\.novelty\.bounds: expected finite"):
+        build(load(raw))
+
+
+def test_a_mistake_in_a_searcher_does_not_hide_the_sections_it_brings() -> None:
+    searcher = {"kind": "stax", "chunk": 0}
+    said = wrong(searcher=searcher, observer={"size": 16}, descriptor={"latent": 2})
+    assert said == "searcher.chunk: expected greater than or equal to 1, got 0."
+
+
 def test_an_archive_without_a_kind_is_the_searchers_own() -> None:
     config = load(SMALL, ["archives.cells.bins=7"])
     assert config.archives["cells"].kind == "grid"

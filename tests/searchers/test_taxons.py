@@ -72,6 +72,11 @@ def test_each_selection_takes_its_best() -> None:
     assert survival("pareto", 0)(pool(*MADE), 3).tolist() == [0, 2, 4]  # 1 is dominated by 4
 
 
+def test_an_infinite_surprise_comes_before_failure() -> None:
+    failed_first = pool([-np.inf, 1.0, 2.0], [np.nan, np.inf, 0.5])
+    assert survival("surprise", 0)(failed_first, 2).tolist() == [2, 1]
+
+
 def test_failed_individuals_surprise_nobody() -> None:
     assert surprise(pool(*MADE))[3] == -np.inf
 

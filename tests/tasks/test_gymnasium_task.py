@@ -336,11 +336,16 @@ WRONG = {
             "kind": "gymnasium:CartPole-v1",
             "goals": [{"name": "a", "center": [0, 0], "radius": 1}],
         },
-        "task.goals.0.cent",
+        r"task.goals.0.centre: missing.*\n?task.goals.0.center: unknown key.$",
     ),
     "cells": (
-        {"kind": "gymnasium:CartPole-v1", "bins": 50_000},
-        "task.bins: expected at most 10000000 cells of 2 measures, got 50000 bins",
+        {
+            "kind": "gymnasium:CartPole-v1",
+            "descriptor": [0, 1, 2, 3],
+            "bounds": [[0, 1]] * 4,
+            "bins": 100,
+        },
+        "task.bins: expected at most 10,000,000 cells in all, got 100 to the power of 4",
     ),
     "parameter": ({"kind": "gymnasium:CartPole-v1", "bind": 3}, "task.bind: unknown key"),
     "seed": (
