@@ -184,7 +184,7 @@ def brought(searcher: Any) -> dict[str, Any]:
     """The sections a searcher brings, from its section, whatever is wrong with its parameters."""
     kind = searcher.get("kind") if isinstance(searcher, Mapping) else searcher
     try:
-        parameters = resolve(row("searcher", kind).parameters)
+        parameters = resolve(row("searcher", str(kind)).parameters)
     except (ConfigError, TypeError):  # no such searcher, which is reported elsewhere
         return {}
     return dict(getattr(parameters, "defaults", {}))

@@ -108,7 +108,7 @@ def test_an_environment_that_does_not_render_is_refused_before_anything_runs():
         gymnasium.registry.pop("Blind-v0")
 
 
-@pytest.mark.parametrize("mode", ["human", "rgb_array_list", None])
+@pytest.mark.parametrize("mode", ["rgb_array_list", None])
 def test_a_render_mode_without_pictures_is_refused_before_anything_runs(lamp, mode):
     with pytest.raises(ConfigError, match=r"^task\.kwargs\.render_mode: expected rgb_array"):
         evaluated({**lamp, "kwargs": {"render_mode": mode}})
