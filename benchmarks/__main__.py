@@ -10,6 +10,7 @@ from benchmarks import (
     commits,
     concurrent,
     curling,
+    deep_ga,
     generation,
     novelty,
     pareto,
@@ -33,6 +34,7 @@ TABLES = {
     "stepped": stepped,
     "training": training,
     "redescription": redescription,
+    "deep_ga": deep_ga,
 }
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 from numpy import ndarray as Array
 
 from qdx.assembly.config import Config
 from qdx.assembly.parts import build_reader_executor, build_rollout, home_device
 from qdx.assembly.stored import StoredRun
+from qdx.assembly.tables import resolve
 from qdx.core.types import Evaluations, Genomes, Outcomes
 from qdx.executors.evaluate import evaluate
 from qdx.observers.sampling import Checkpoints, Path
@@ -63,6 +64,17 @@ def replay(run: StoredRun, id_: int, *, device: str = "") -> Replay:
     note = f"stored on {made_on}, replayed on {used}" if made_on not in ("", used) else ""
     limbs = _limbs(run.config, stored.genomes, len(path), device)
     return Replay(stored, outcome, path, limbs, _match(stored.outcomes, outcome), note)
+
+
+def frames(run: StoredRun, id_: int, *, device: str = "") -> UInt8[Array, "T H W"] | None:
+    """What an individual's policy sees, a frame a step; None where it sees no frames."""
+    rollout: Any = build_rollout(run.config, run.config.observer.parameters, device)
+    if not hasattr(rollout, "policy") or len(getattr(rollout.policy, "sight", ())) != 3:
+        return None
+    made: Array = resolve("qdx.rollout.networks:film")(
+        rollout, run.evaluations(np.array([id_])).genomes
+    )
+    return made
 
 
 def _limbs(config: Config, genomes: Genomes, n: int, device: str) -> Array | None:

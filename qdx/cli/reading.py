@@ -70,11 +70,12 @@ def replay(
 ) -> None:
     """Run one individual again: does the outcome match the stored one? Draws its trajectory."""
     from qdx.assembly.parts import build_task
+    from qdx.assembly.replay import frames
     from qdx.assembly.replay import replay as run_again
     from qdx.assembly.stored import StoredRun
     from qdx.core.errors import ConfigError
     from qdx.report.picture import save
-    from qdx.report.replay import save_video, trajectory_picture
+    from qdx.report.replay import save_film, save_video, trajectory_picture
 
     if best == (id_ is not None):
         raise ConfigError("replay: expected an ID or --best, one of the two.")
@@ -92,7 +93,11 @@ def replay(
     except ConfigError as error:  # a task whose measures are not two
         problem = str(error)
     if video is not None:
-        files.append(save_video(task, again.path, video, limbs=again.limbs))
+        seen = frames(run, chosen, device=device)
+        if seen is None:
+            files.append(save_video(task, again.path, video, limbs=again.limbs))
+        else:
+            files.append(save_film(seen, video))
     stored = float(again.stored.outcomes.fitness[0])
     if json:
         facts = {"id": chosen, "match": again.match, "note": again.note}

@@ -114,15 +114,25 @@ def _epoch(
 ) -> float:
     """A pass over the rows in an order; the mean error before each step."""
     network.train()
-    total = 0.0
-    for rows in _batches(order, batch):
+    total, n_shown = 0.0, 0
+    for rows in minibatches(order, batch):
         x = material.inputs(rows)
         loss = nn.functional.mse_loss(network(x), x)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        total += float(loss.detach()) * len(rows)
-    return total / len(order)
+        total, n_shown = total + float(loss.detach()) * len(rows), n_shown + len(rows)
+    return total / n_shown
+
+
+def minibatches(order: Int64[Array, " L"], size: int) -> list[Int64[Array, " N"]]:
+    """Rows in batches of a size, none of a single row, which has no variance to normalise by.
+
+    A row that would be left over joins the batch before it; a row that is all there is comes twice.
+    """
+    if len(order) == 1:
+        return [order.repeat(2)]
+    return np.split(order, range(size, len(order) - 1, size))
 
 
 def validation_error(

@@ -88,8 +88,8 @@ def _of(layer: Layer, flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 class Networks:
     """P networks of one shape, evaluated at once.
 
-    Attributes:
-        genes: (P, G) on the device. Write a row, then call `loaded`.
+    Weights lie as products read them, each unit's in a row: a batch of different networks waits for
+    its memory, and this is twice as fast as in the order of the genes.
     """
 
     def __init__(
@@ -103,46 +103,46 @@ class Networks:
             device: Where they lie.
             method: Of the convolutions: grouped, or patches and a batched product.
         """
-        self._shape, self._method = shape, method
-        self.genes = torch.zeros(max(n, FEWEST), shape.n_genes, device=device)
-        self._convs = [layer for layer in shape.layers if layer.conv is not None]
-        self._kernels = [
-            torch.zeros(len(self.genes), layer.n_out, layer.fan_in, device=device)
-            for layer in self._convs
+        self._shape, self._method, self.device = shape, method, device
+        n = max(n, FEWEST)
+        self._weights = [
+            torch.zeros(n, layer.n_out, layer.fan_in, device=device) for layer in shape.layers
         ]
+        self._biases = [torch.zeros(n, layer.n_out, device=device) for layer in shape.layers]
 
-    def loaded(self, slot: int) -> None:
-        """The genes of a slot have changed: kernels as torch wants them, (out, in, h, w)."""
-        for layer, kernels in zip(self._convs, self._kernels, strict=True):
-            weights, _ = _of(layer, self.genes[slot])
-            kernels[slot] = weights.permute(3, 2, 0, 1).reshape(layer.n_out, -1)
+    def load(self, place: int, genes: torch.Tensor) -> None:
+        """Put the network of a genome (G,) into a place."""
+        for i, layer in enumerate(self._shape.layers):
+            weights, biases = _of(layer, genes)
+            rows = weights.permute(3, 2, 0, 1) if layer.conv is not None else weights.T
+            self._weights[i][place] = rows.reshape(layer.n_out, layer.fan_in)
+            self._biases[i][place] = biases
 
     def picked(self, rows: Int64[Array, " Q"]) -> Networks:
         """Some of the networks, in a batch of their own."""
-        few = Networks(self._shape, len(rows), str(self.genes.device), method=self._method)
-        at = torch.from_numpy(rows).to(self.genes.device)
-        few.genes[: len(rows)] = self.genes[at]
-        for mine, theirs in zip(few._kernels, self._kernels, strict=True):
+        few = Networks(self._shape, len(rows), self.device, method=self._method)
+        at = torch.from_numpy(rows).to(self.device)
+        for mine, theirs in zip(
+            [*few._weights, *few._biases], [*self._weights, *self._biases], strict=True
+        ):
             mine[: len(rows)] = theirs[at]
         return few
 
     @torch.inference_mode()
     def __call__(self, observations: torch.Tensor) -> torch.Tensor:
         """Outputs (P, R, A) for frames (P, R, C, H, W) or numbers (P, R, n)."""
-        x = observations
+        x, layers = observations, self._shape.layers
         if x.dtype == torch.uint8:
             x = x.float() / 255
-        for layer, kernels in zip(self._convs, self._kernels, strict=True):
-            _, biases = _of(layer, self.genes)
-            conv = self._grouped if self._method == "grouped" else self._unfolded
-            x = F.relu(conv(layer, x, kernels, biases))
-        if x.ndim == 5:
-            x = x.permute(0, 1, 3, 4, 2).flatten(2)  # (P, R, C, H, W) → (P, R, H W C)
-        dense = [layer for layer in self._shape.layers if layer.conv is None]
-        for i, layer in enumerate(dense):
-            weights, biases = _of(layer, self.genes)
-            x = torch.baddbmm(biases[:, None], x, weights)
-            if i < len(dense) - 1:
+        conv = self._grouped if self._method == "grouped" else self._unfolded
+        for layer, weights, biases in zip(layers, self._weights, self._biases, strict=True):
+            if layer.conv is not None:
+                x = F.relu(conv(layer, x, weights, biases))
+                continue
+            if x.ndim == 5:
+                x = x.permute(0, 1, 3, 4, 2).flatten(2)  # (P, R, C, H, W) → (P, R, H W C)
+            x = torch.baddbmm(biases[:, None], x, weights.transpose(1, 2))
+            if layer.end != layers[-1].end:
                 x = F.relu(x) if self._shape.activation == "relu" else torch.tanh(x)
         return x
 

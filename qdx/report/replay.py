@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -45,6 +45,7 @@ MAP: Final = 3.0
 BOTTOM: Final = 0.81
 RATE: Final = 25  # frames a second; a GIF counts in hundredths, so 4 of them
 FILM_DPI: Final = 110
+ZOOM: Final = 4  # pixels of a film for one of a policy's frame
 
 
 def trajectory_picture(
@@ -131,6 +132,38 @@ def save_video(
             body.set_data(*path[last : last + 1].T)
             if arm is not None and limbs is not None:
                 arm.set_data(*limbs[last].T)
+            writer.grab_frame()
+    return target
+
+
+def save_film(frames: UInt8[Array, "T H W"], file: str | Path, *, rate: int = 15) -> Path:
+    """Write a film of the frames that a policy saw, each pixel as a square of 4.
+
+    Args:
+        frames: Grey, one a step.
+        file: As of `save_video`.
+        rate: Frames a second: 15 of four emulator frames each is an Atari game at its own speed.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: A suffix nobody can write.
+    """
+    target = Path(file)
+    if not target.suffix:
+        target = target.with_suffix(".mp4" if FFMpegWriter.isAvailable() else ".gif")
+    writer = _writer(target)
+    writer.fps = rate
+    height, width = frames.shape[1:]
+    made = Figure(figsize=(width * ZOOM / FILM_DPI, height * ZOOM / FILM_DPI))
+    axes = made.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    image = axes.imshow(frames[0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with writer.saving(made, str(target), FILM_DPI):
+        for frame in frames:
+            image.set_data(frame)
             writer.grab_frame()
     return target
 

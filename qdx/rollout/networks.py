@@ -22,7 +22,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 from numpy import ndarray as Array
 
 from qdx.core.errors import ConfigError
@@ -92,7 +92,7 @@ class NetworkRollout:
             made: Slots = own(n)
             return made
         if isinstance(self.task, SteppedTask):
-            return WorldSlots(self.task, n, self.device)
+            return WorldSlots(self.task, n)
         return FusedSlots(self.task, n, self.device, samples_of(self.observer))
 
 
@@ -144,19 +144,54 @@ class _Batch:
 
     def load(self, networks: Networks, at: int, row: int) -> None:
         """Write the network of a row into a place."""
-        chains, device, genes = self.rollout.chains, self.rollout.device, networks.genes[at]
+        chains, device = self.rollout.chains, self.rollout.device
         if chains is None:
-            genes.copy_(torch.from_numpy(self.genomes.genes[row]))
-        elif device == "cpu":
-            decoder(chains).write(self.genomes, row, genes.numpy())
+            genes = torch.from_numpy(self.genomes.genes[row]).to(device)
         else:
-            device_decoder(chains, device).write(self.genomes, row, genes)
-        networks.loaded(at)
+            genes = torch.empty(self.rollout.policy.n_genes, device=device)
+            if device == "cpu":
+                decoder(chains).write(self.genomes, row, genes.numpy())
+            else:
+                device_decoder(chains, device).write(self.genomes, row, genes)
+        networks.load(at, genes)
 
     def outcomes(self) -> Outcomes:
         """Of all rows, when all have been played."""
         r = self.rollout
         return outcomes(self.ends, r.observer, r.task.facts, self.reason.astype(str))
+
+
+def film(rollout: NetworkRollout, genomes: Genomes) -> UInt8[Array, "T H W"]:
+    """The newest frame that the first row's policy sees before each step.
+
+    Raises:
+        ConfigError: The task has no frames.
+    """
+    if not rollout.task.facts.image:
+        raise ConfigError(f"video: {rollout.task.facts.name} has no frames to film.")
+    slots = _Filmed(rollout.open(1))
+    try:
+        with torch.inference_mode():
+            _Piece(_Batch(rollout, genomes), deque([[0]]), slots, (1, 1)).play()
+    finally:
+        slots.close()
+    return np.stack(slots.frames)
+
+
+class _Filmed:
+    """Slots whose first one is filmed."""
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        self.frames: list[Array] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._slots, name)
+
+    def observe(self, slots: Int64[Array, " R"]) -> torch.Tensor | Array:
+        sights = self._slots.observe(slots)
+        self.frames.append(torch.as_tensor(sights[0, -1]).cpu().numpy().copy())
+        return sights
 
 
 def _run(batch: _Batch, queue: deque[list[int]], width: int, lanes: int) -> None:
@@ -221,12 +256,12 @@ class _Piece:
 
     def _actions(self, playing: Int64[Array, " R"]) -> torch.Tensor:
         """Outputs of all networks, (N, A) by slot."""
-        sights = self._slots.observe(playing)
+        sights = torch.as_tensor(self._slots.observe(playing))
         p, lanes = self._seats.shape
         seats = torch.from_numpy(self._seats.ravel()).to(sights.device)
         if len(seats) < len(sights):
             sights = sights[seats]
-        seen = sights.reshape(p, lanes, *sights.shape[1:]).to(self._networks.genes.device)
+        seen = sights.reshape(p, lanes, *sights.shape[1:]).to(self._networks.device)
         if p < FEWEST:  # a batch of one is computed otherwise
             seen = torch.cat([seen] * FEWEST)
         out = self._networks(seen)[:p].flatten(0, 1)

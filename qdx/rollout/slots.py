@@ -25,8 +25,8 @@ class Slots(Protocol):
         """Begin an episode in each. Says which are over already, because they failed."""
         ...
 
-    def observe(self, slots: Int64[Array, " R"]) -> torch.Tensor:
-        """What policies see, (N, …) on the device; of the other slots it may be anything."""
+    def observe(self, slots: Int64[Array, " R"]) -> torch.Tensor | Array:
+        """What policies see, (N, …), best on the device; of other slots it may be anything."""
         ...
 
     def step(self, slots: Int64[Array, " R"], actions: torch.Tensor) -> Bool[Array, " R"]:
@@ -57,9 +57,9 @@ Opener = Callable[[int], Slots]
 class WorldSlots:
     """Slots of a stepped task: a world of its own for every episode, opened for it."""
 
-    def __init__(self, task: SteppedTask, n: int, device: str) -> None:
+    def __init__(self, task: SteppedTask, n: int) -> None:
         """Nothing is opened yet."""
-        self._task, self._device = task, device
+        self._task = task
         self._worlds: list[Worlds | None] = [None] * n
         n_seen = task.facts.image or (len(task.facts.observation),)
         self._sights = np.zeros((n, *n_seen), np.float32)
@@ -72,10 +72,10 @@ class WorldSlots:
             over[i] = world.reset(np.array([seed]))[0]
         return over
 
-    def observe(self, slots: Int64[Array, " R"]) -> torch.Tensor:
+    def observe(self, slots: Int64[Array, " R"]) -> torch.Tensor | Array:
         for slot in slots.tolist():
             self._sights[slot] = self._world(slot).observe(ONE)[0]
-        return torch.from_numpy(self._sights).to(self._device)
+        return self._sights
 
     def step(self, slots: Int64[Array, " R"], actions: torch.Tensor) -> Bool[Array, " R"]:
         moves = actions.cpu().numpy()

@@ -1,18 +1,19 @@
 """Atari 2600 games through the vectoriser of the Arcade Learning Environment.
 
-Bellemare, Naddaf, Veness & Bowling, "The arcade learning environment", JAIR 47, 2013; Machado et al.,
-"Revisiting the arcade learning environment", JAIR 61, 2018. All worlds of a piece are stepped at once
-by ale-py's own threads, without the interpreter; networks drive them (`rollout/networks.py`).
+Bellemare, Naddaf, Veness & Bowling, "The arcade learning environment", JAIR 47, 2013; Machado et
+al., "Revisiting the arcade learning environment", JAIR 61, 2018. All worlds of a piece are stepped
+at once by ale-py's own threads, without the interpreter; networks drive them
+(`rollout/networks.py`).
 
-Two protocols. `paper`: as Such et al. (2017) evaluate, without sticky actions. `modern`: an action is
-repeated with probability 0.25 (Machado et al.). Both: frames of 84 x 84, the last 4, those before the
-start black; an action lasts 4 frames, the last two of which are maximised; all lives are one
-episode; rewards as the game gives them; minimal action set; an episode ends after `cap` actions.
+Two protocols. `paper`: as Such et al. (2017) evaluate, without sticky actions. `modern`: an action
+is repeated with probability 0.25 (Machado et al.). Both: frames of 84 x 84, the last 4, those
+before the start black; an action lasts 4 frames, the last two of which are maximised; all lives are
+one episode; rewards as the game gives them; the minimal actions; `cap` actions end an episode.
 
 Deviations from the released code of Such et al., which are the vectoriser's: 0 to 29 frames without
-action at the start, not 1 to 30; frames are averaged down, not interpolated; where a game wants FIRE
-to start, it is pressed for one frame and before them. FIRE is pressed only where it is the first
-action after none, as in that code; the vectoriser would press it wherever there is a FIRE.
+action at the start, not 1 to 30; frames are averaged down, not interpolated; where a game wants
+FIRE to start, it is pressed for one frame and before them. FIRE is pressed only where it is the
+first action after none, as in that code; the vectoriser would press it wherever there is a FIRE.
 
 An episode follows from its seed alone: a reset with a seed loads the game anew, whatever the world
 has played before.
@@ -24,7 +25,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
-import torch
 from annotated_types import Ge
 from jaxtyping import Bool, Float32, Int64
 from numpy import ndarray as Array
@@ -178,10 +178,10 @@ class AtariSlots:
         self._totals[slots], self._t[slots] = 0, 0
         return np.zeros(len(slots), bool)
 
-    def observe(self, slots: Int64[Array, " R"]) -> torch.Tensor:
-        return torch.from_numpy(self._frames)
+    def observe(self, slots: Int64[Array, " R"]) -> Any:
+        return self._frames
 
-    def step(self, slots: Int64[Array, " R"], actions: torch.Tensor) -> Bool[Array, " R"]:
+    def step(self, slots: Int64[Array, " R"], actions: Any) -> Bool[Array, " R"]:
         chosen = actions.argmax(dim=1).cpu().numpy()  # the first of equals
         games: Any = self._games
         self._frames, rewards, terminated, truncated, _ = games.step(chosen)

@@ -203,6 +203,25 @@ def test_a_training_learns(precision: str) -> None:
     assert told["validation_loss"] < 0.1
 
 
+@pytest.mark.parametrize("network", ["stax", "taxons"])
+@pytest.mark.parametrize("n", [2, 6, 21])
+def test_any_number_of_individuals_can_be_learnt_from(network: str, n: int) -> None:
+    """Of 2, 6 and 21, 1, 5 and 17 are learnt from: 1 more than whole batches of 2, 4 and 16."""
+    one_frame = replace(FRAMES, n_samples=1)
+    p = replace(QUICK, network=network, batch={2: 2, 6: 4, 21: 16}[n])
+    told = Autoencoder(p, one_frame).learn({"frames": seen(n)["frames"][:, :1]})
+    assert told is not None
+    assert np.isfinite([told["training_loss"], told["validation_loss"]]).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 18, 32, 33])
+def test_minibatches_hold_every_row_once_and_none_holds_a_single_one(n: int) -> None:
+    batches = training.minibatches(np.arange(n), 16)
+    assert min(map(len, batches)) > 1
+    assert max(map(len, batches)) <= 17
+    assert np.concatenate(batches).tolist() == ([0, 0] if n == 1 else list(range(n)))
+
+
 def test_an_untrained_encoder_never_moves() -> None:
     descriptor = make(train=False)
     assert descriptor.learn(seen()) is None

@@ -39,8 +39,7 @@ def small(**keys):
 def loaded(shape, flat, method="grouped"):
     nets = Networks(shape, len(flat), method=method)
     for slot, row in enumerate(flat):
-        nets.genes[slot] = torch.from_numpy(row)
-        nets.loaded(slot)
+        nets.load(slot, torch.from_numpy(row))
     return nets
 
 

@@ -12,7 +12,7 @@ from qdx.assembly.config import load
 from qdx.assembly.parts import build_task
 from qdx.core.errors import ConfigError, ShapeError
 from qdx.report.picture import save
-from qdx.report.replay import save_video, trajectory_picture
+from qdx.report.replay import save_film, save_video, trajectory_picture
 from qdx.tasks.curling import Curling
 from qdx.tasks.hard_maze import HardMaze
 from qdx.tasks.point import Point
@@ -116,3 +116,17 @@ def test_mp4_without_ffmpeg_says_what_to_install(
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.mp4 or \.gif"):
         save_video(HardMaze(), PATH, tmp_path / "film.avi")
+
+
+def test_a_film_of_frames_shows_them_in_order(tmp_path: Path) -> None:
+    frames = np.zeros((3, 20, 30), np.uint8)
+    for t in range(3):
+        frames[t, 5 * t : 5 * t + 5, 10:20] = 100 + 50 * t
+    file = save_film(frames, tmp_path / "film.gif")
+    with Image.open(file) as film:
+        assert film.n_frames == 3
+        for t in range(3):
+            film.seek(t)
+            shown = np.asarray(film.convert("L"))
+            assert shown.shape == (80, 120)  # a pixel is a square of 4
+            assert np.abs(shown[2::4, 2::4].astype(int) - frames[t]).max() <= 3

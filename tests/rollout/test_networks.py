@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from qdx.core.errors import ConfigError
 from qdx.core.types import Genomes, Purpose, take
 from qdx.encodings.noise import Philox
 from qdx.encodings.on_device import OnDevice
@@ -16,7 +17,7 @@ from qdx.observers.sampling import Checkpoints, Final, Path
 from qdx.policies.network import DqnParameters, HumanoidMlpParameters, dqn_small, humanoid_mlp
 from qdx.policies.network_torch import TorchNetwork
 from qdx.rollout.fused_slots import FusedSlots
-from qdx.rollout.networks import NetworkRollout
+from qdx.rollout.networks import NetworkRollout, film
 from qdx.tasks.image_maze import ImageMaze
 from qdx.tasks.sensor_maze import SensorMaze, background
 from qdx.tasks.stepped import Finish
@@ -158,6 +159,21 @@ def test_convolutional_networks_drive_the_image_maze():
     assert (got.length == 6).all()
     assert len(np.unique(got.truth, axis=0)) > 1
     assert equal(rollout(take(genomes, np.array([4, 1]))), take(got, np.array([4, 1])))
+
+
+def test_a_film_has_the_frame_of_every_step():
+    task = Short()
+    shape = dqn_small(DqnParameters(slots=4, padding="valid"), task.facts)
+    frames = film(NetworkRollout(task, shape, Final()), batch(genes_of(shape, 2)))
+    slots, one = FusedSlots(task, 1, "cpu", "measures"), np.zeros(1, np.int64)
+    slots.begin(one, one)
+    assert frames.shape == (6, 84, 84)
+    assert equal(frames[0], slots.observe(one)[0, -1].numpy())
+    assert not equal(frames[0], frames[5])
+    with pytest.raises(ConfigError, match="no frames to film"):
+        film(
+            NetworkRollout(SensorMaze(), mlp(SensorMaze()), Final()), batch(np.zeros((1, 5), "f4"))
+        )
 
 
 @dataclass(frozen=True)
