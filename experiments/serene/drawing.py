@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from figures import Rows, beside, picture, table, value
+from figures import Rows, beside, number, picture, table, value
 
 from qdx.report.canvas import GROUPS, MUTED, save
 
@@ -28,15 +28,33 @@ def load(folder: Path) -> dict[str, dict[str, Rows]]:
 def draw(here: Path) -> None:
     """table.md, and a figure a study."""
     reference = json.loads((here / "expected.json").read_text())
-    studies = load(here / "results")
+    studies, more = load(here / "results"), load(here / "results-more-seeds")
     text = [
         "Mean ± sample standard deviation over seeds; `python experiments/serene/run.py --draw` writes this.\n"
     ]
     for study, by in studies.items():
         text += [f"\n## {study}\n", *table(by)]
         text += beside(by, reference.get("paper", {}).get(study, {}))
+        text += with_more_seeds(by, more.get(study, {}), reference["paper"].get(study, {}))
         save(picture(study, by, COLOURS), here / study)
     (here / "table.md").write_text("\n".join(text) + "\n")
+
+
+def with_more_seeds(by: dict[str, Rows], more: dict[str, Rows], paper: dict) -> list[str]:
+    """The same at 100 000 evaluations over the seeds of results-more-seeds/ too."""
+    lines, mark = [], "100000"
+    for searcher, rows in more.items():
+        rows = by[searcher] + rows
+        lines += [
+            f"\n{searcher} at 100 000 evaluations, seeds {', '.join(str(r['seed']) for r in rows)}:\n"
+        ]
+        lines += ["| what | each | mean | reference |", "|---|---|---|---|"]
+        for what in ("coverage", *rows[0]["best"]):
+            each = [value(r, mark, what) for r in rows]
+            there = paper.get(searcher, {}).get(mark, {}).get(what)
+            cells = (what, " ".join(f"{x:.2f}" for x in each), number(each), f"{there:.2f}")
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 __all__ = ["draw", "load", "value"]
