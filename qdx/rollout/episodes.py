@@ -83,7 +83,10 @@ def outcomes(
         reason: Why a row failed, empty where it is not known to have; rows that ended in numbers
             that are not finite are added.
     """
+    observations = observer.observations(ends.samples, ends.length, facts)
     finite = np.isfinite(ends.truth).all(axis=1) & _all_finite(ends.samples)
+    for values in observations.values():  # a product of large numbers may be too large
+        finite &= _all_finite(values)
     diverged = ~(finite & np.isfinite(ends.fitness))
     reason = np.where((reason == "") & diverged, DIVERGED, reason)
     failed = reason != ""
@@ -91,7 +94,7 @@ def outcomes(
         fitness=np.where(failed, np.float32(np.nan), ends.fitness),
         length=ends.length,
         truth=np.where(failed[:, None], np.float32(np.nan), ends.truth),
-        observations=observer.observations(ends.samples, ends.length, facts),
+        observations=observations,
         failed=failed,
         reward_area=np.where(failed, -1, ends.area).astype(np.int8),
         reason=reason,

@@ -75,7 +75,8 @@ class TestSensorMaze(FusedTaskConformance):
         return SensorMaze()
 
 
-class TestImageMaze(TestSensorMaze):
+class TestImageMaze(FusedTaskConformance):
+    is_sparse = False
     policy = "mlp"  # with the sensors; frames are in tests/rollout/test_networks.py
 
     @pytest.fixture

@@ -9,7 +9,7 @@ import warp as wp
 from qdx.core.types import Genomes, Purpose
 from qdx.observers.sampling import Path
 from qdx.policies.mlp import Mlp
-from qdx.rollout.episodes import SEEDS, episode_seeds
+from qdx.rollout.episodes import DIVERGED, SEEDS, Ends, episode_seeds, outcomes
 from qdx.rollout.fused import FusedRollout
 from qdx.tasks import point
 
@@ -90,3 +90,23 @@ def test_fused_episodes_are_reset_with_the_seed_of_their_genome(size):
     expected = episode_seeds(EACH, 4, batch) % 1000 / 1000
     np.testing.assert_allclose(starts, expected, atol=1e-6)
     assert len(set(starts.tolist())) > 1
+
+
+class TooLarge:
+    """Keeps a power of the measures that float32 may not hold."""
+
+    def observations(self, samples, lengths, facts):
+        with np.errstate(over="ignore"):
+            return {"powers": samples**4}
+
+
+def test_what_an_observer_cannot_hold_is_a_failure_and_no_point():
+    """Nobody can be told how far it is from others."""
+    samples = np.array([[[1.0, 2.0]], [[1e20, 0.0]]], np.float32)
+    ends = Ends(
+        samples, samples[:, 0], np.ones(2, np.float32), np.zeros(2, np.int32), np.ones(2, np.int32)
+    )
+    told = outcomes(ends, TooLarge(), SAME, np.array(["", ""]))
+    assert told.failed.tolist() == [False, True]
+    assert told.reason.tolist() == ["", DIVERGED]
+    assert told.reward_area.tolist() == [0, -1]
