@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from qdx.core.errors import ConfigError
 from tests.conformance.making import equal
 
 SMALL = {"budget": 100, "task": "point", "searcher": "map_elites"}
-EVERYTHING = [
-    dict(zip(("task", "observer", "descriptor", "policy"), kinds, strict=True))
-    for kinds in product(TASKS, OBSERVERS, DESCRIPTORS, POLICIES)
+SECTIONS = {"task": TASKS, "observer": OBSERVERS, "descriptor": DESCRIPTORS, "policy": POLICIES}
+EVERYTHING = [  # every pair of kinds of two sections; sections are read one by one
+    {"task": "point"} | {first: one, second: other}
+    for first, second in combinations(SECTIONS, 2)
+    for one, other in product(SECTIONS[first], SECTIONS[second])
 ]
 BOUNDS = [[-2.0, 2.0], [0, 1e-9]]
 GIVEN = [
@@ -62,7 +64,7 @@ def wrong(**keys: Any) -> str:
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
-@pytest.mark.parametrize("parts", EVERYTHING, ids=lambda p: f"{p['task']}-{p['observer']}")
+@pytest.mark.parametrize("parts", EVERYTHING, ids=lambda p: "-".join(p.values()))
 def test_defaults_come_back_from_yaml(searcher: str, parts: dict[str, str]) -> None:
     config = load({"budget": 9, "searcher": searcher, **parts})
     assert load(yaml.safe_load(config.text())) == config

@@ -30,7 +30,7 @@ def play(slots, slot, seed, actions, n):
     at, frames = np.array([slot]), []
     slots.begin(at, np.array([seed]))
     for action in actions:
-        frames.append(slots.observe(at)[slot].numpy().copy())
+        frames.append(np.array(slots.observe(at)[slot]))
         over = slots.step(at, wish(n, np.full(slots._n, action)))
         if over[0]:
             break
