@@ -1,6 +1,12 @@
-"""What the studies share: a campaign is run, or gone on with, and what is kept of it is one JSON file."""
+"""What the studies share: a campaign is run, or gone on with, and what is kept of it is one JSON file.
+
+And how what was kept is compared with what was expected.
+"""
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +35,25 @@ def run_one(config: dict, folder: Path, kept: Path, labels: dict) -> str:
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(row) + "\n")
     return f"{name}: coverage {row['coverage']:.3f}, best {row['best']}, {row['wall_s']:.0f} s"
+
+
+def run_all(run: Callable[..., str], jobs: list[tuple], n: int) -> None:
+    """Run jobs, so many processes at a time; says what each came to."""
+    with ProcessPoolExecutor(n, get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(run, *job) for job in jobs]):
+            print(done.exception() or done.result(), flush=True)
+
+
+def judged(found: list[tuple[bool, str]], known: dict[str, str]) -> int:
+    """Print what was compared; the exit code, 1 where something is off or nothing was compared."""
+    wrong = 0
+    for ok, text in found:
+        reason = next((why for start, why in known.items() if text.startswith(start)), "")
+        wrong += not (ok or reason)
+        said = "" if ok or not reason else f"({reason})"
+        print("ok   " if ok else "known" if reason else "OFF  ", text, said)
+    print(f"{len(found)} figures, {wrong} off without a known cause")
+    return int(bool(wrong) or not found)
 
 
 def result(run: StoredRun) -> dict:

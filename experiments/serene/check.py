@@ -13,9 +13,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from drawing import load, value
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from campaigns import judged  # noqa: E402
+from drawing import load, value  # noqa: E402
+
 MARK = "100000"  # evaluations at which seeds are compared
 
 
@@ -95,17 +99,7 @@ def main(arguments: list[str]) -> int:
         return 0
     studies, expected = load(HERE / "results"), json.loads((HERE / "expected.json").read_text())
     found = against_paper(studies, expected) + against_seed(studies, expected)
-    known = expected.get("known to differ", {})
-    for ok, text in found:
-        reason = next((why for start, why in known.items() if text.startswith(start)), None)
-        print(
-            "ok   " if ok else "known" if reason else "OFF  ",
-            text,
-            f"({reason})" if reason and not ok else "",
-        )
-    wrong = [text for ok, text in found if not ok and not any(text.startswith(k) for k in known)]
-    print(f"{len(found)} figures, {len(wrong)} off without a known cause")
-    return int(bool(wrong))
+    return judged(found, expected["known to differ"])
 
 
 if __name__ == "__main__":

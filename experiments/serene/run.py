@@ -13,15 +13,13 @@ is kept of a finished one is a file in results/; a campaign whose file is there 
 
 import argparse
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from campaigns import run_one  # noqa: E402
+from campaigns import run_all, run_one  # noqa: E402
 from drawing import draw  # noqa: E402
 
 LONG, SHORT = 500_000, 100_000
@@ -84,9 +82,7 @@ def main(arguments: list[str]) -> int:
             if searcher in options.searchers
             for seed in options.seeds
         ]
-        with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-            for done in as_completed([pool.submit(run, *job) for job in jobs]):
-                print(done.exception() or done.result(), flush=True)
+        run_all(run, jobs, options.jobs)
     if options.out == "results":
         draw(HERE)
     return 0

@@ -13,9 +13,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from drawing import load, value
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from campaigns import judged  # noqa: E402
+from drawing import load, value  # noqa: E402
 
 
 def against_paper(studies: dict, expected: dict) -> list[tuple[bool, str]]:
@@ -77,13 +80,7 @@ def main(arguments: list[str]) -> int:
         return 0
     studies, expected = load(HERE), json.loads((HERE / "expected.json").read_text())
     found = against_paper(studies, expected) + against_seed(studies, expected)
-    known, wrong = expected["known to differ"], 0
-    for ok, text in found:
-        reason = next((why for start, why in known.items() if text.startswith(start)), "")
-        wrong += not (ok or reason)
-        print("ok   " if ok else "known" if reason else "OFF  ", text, "" if ok else reason)
-    print(f"{len(found)} figures, {wrong} off without a known cause")
-    return int(bool(wrong))
+    return judged(found, expected["known to differ"])
 
 
 if __name__ == "__main__":

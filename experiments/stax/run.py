@@ -16,18 +16,16 @@ expected.json.
 
 import argparse
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from campaigns import run_one  # noqa: E402
+from campaigns import run_all, run_one  # noqa: E402
 from drawing import draw  # noqa: E402
 
-LEARNED = {"descriptor": {"precision": "bfloat16"}}  # half the time; float32 is a variant
+LEARNED = {"descriptor": {"precision": "bfloat16"}}  # faster; float32 is a variant
 SINGLE = {"observer": {"samples": 1}}
 ARM = {"kind": "redundant_arm", "reward": "end"}
 STOP = {"kind": "redundant_arm", "reward": "stop"}
@@ -132,9 +130,7 @@ def main(arguments: list[str]) -> int:
     if options.budget and options.out == "results":
         parser.error("--budget makes other numbers: give --out another folder")
     if not options.draw:
-        with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-            for done in as_completed([pool.submit(run, *job) for job in jobs(options)]):
-                print(done.exception() or done.result(), flush=True)
+        run_all(run, jobs(options), options.jobs)
     if options.out == "results":
         draw(HERE)
     return 0
