@@ -131,8 +131,8 @@ def bars(studies: dict[str, dict[str, Rows]]) -> object:
     """Where the time of a campaign goes: a stacked bar each."""
     rows = timed(studies)
     height = 0.24 * max(len(rows), 1)
-    made = figure(6.6, height + 0.95)
-    axes = place(made, (2.1, 0.45, 4.2, height))
+    made = figure(6.6, height + 1.2)
+    axes = place(made, (2.1, 0.75, 4.2, height))
     dress(axes, "seconds of one core for 1 000 evaluations")
     shades = [*GROUPS[: len(PHASES) - 1], MUTED]
     left = np.zeros(len(rows))
@@ -165,6 +165,8 @@ def claim(by: dict[str, Rows]) -> object:
     for i, method in enumerate(shown):
         for j, name in enumerate(names):
             each = [value(r, "100000", name) for r in by[method] if "100000" in r["at"]]
+            if not each:
+                continue
             x = j + (i - (len(shown) - 1) / 2) * 0.18
             left.scatter([x] * len(each), each, s=9, color=COLOURS[method], linewidths=0)
             left.plot([x - 0.06, x + 0.06], [np.mean(each)] * 2, color=COLOURS[method], linewidth=2)
