@@ -143,7 +143,7 @@ def test_serene_dropped_while_it_exploits_resumes_to_the_same_bytes(
 def test_serene_goes_on_with_a_larger_budget_from_the_middle_of_a_turn(tmp_path, variant):
     """An end of the budget hands nothing over, so it leaves no trace."""
     long = run_whole(VARIANTS[variant], tmp_path / "long")
-    run_whole(VARIANTS[variant] | {"budget": 820}, tmp_path / "short")
+    run_whole(VARIANTS[variant] | {"budget": 800}, tmp_path / "short")
     with Campaign.resume(tmp_path / "short", ["budget=1500"]) as campaign:
         assert campaign.searcher.report()["exploitation"] == "exploit"
         campaign.run()
