@@ -42,6 +42,8 @@ from qdx.core.types import Evaluations, Genomes, Json, Purpose, State, Verdict
 from qdx.encodings.seed_chain import SeedChain
 from qdx.searchers.novelty_score import pool_novelty
 from qdx.searchers.setting import Setting
+from qdx.searchers.sigma_schedule import Decay, SigmaSchedule
+from qdx.searchers.truncation import means, mixed, truncated
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class DeepGaParameters:
         population: N, children of a generation.
         parents: T, the best that have children; 0 for random search.
         sigma: Standard deviation of a mutation of every parameter.
+        sigma_decay: Whether and how it goes from there to `sigma_end`.
+        sigma_end: From generation `sigma_generations` on; given where sigma is not constant.
+        sigma_generations: After how many the end is reached.
         repeats: Episodes of every child, whose mean is its reward.
         candidates: V, individuals whose episodes decide who the elite is; 0 for none.
         episodes: M, fresh episodes of each of them.
@@ -63,6 +68,9 @@ class DeepGaParameters:
     population: Annotated[int, Ge(1)] = 1000
     parents: Annotated[int, Ge(0)] = 20
     sigma: Annotated[float, Gt(0)] = 0.002
+    sigma_decay: Decay = "constant"
+    sigma_end: Annotated[float, Gt(0)] | None = None
+    sigma_generations: Annotated[int, Ge(1)] = 1000
     repeats: Annotated[int, Ge(1)] = 1
     candidates: Annotated[int, Ge(0)] = 10
     episodes: Annotated[int, Ge(1)] = 30
@@ -82,7 +90,7 @@ class DeepGa:
         """No parents, no elite; the first `ask` gives fresh genomes.
 
         Raises:
-            ConfigError: Individuals are no seed chains, or a single candidate.
+            ConfigError: Individuals are no seed chains, a single candidate, or half a schedule.
         """
         if parameters.candidates == 1:
             raise ConfigError(
@@ -91,7 +99,8 @@ class DeepGa:
             )
         if setting.chains is None:
             raise ConfigError("encoding.kind: expected seed_chain, for deep_ga, got genes.")
-        self._p = parameters
+        self._p = p = parameters
+        self._sigma = SigmaSchedule(p.sigma_decay, p.sigma, p.sigma_end, p.sigma_generations)
         self._setting = setting
         self._chains: SeedChain = setting.chains
         self._next_id = setting.first_id
@@ -109,7 +118,7 @@ class DeepGa:
         return self._validation() if len(self._candidates) else self._children()
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
-        rewards = _means(evaluations, self._n_individuals(evaluations))
+        rewards = means(evaluations, self._n_individuals(evaluations))
         if len(self._candidates):
             self._decided = self._best(self._candidates, rewards)
             return {"elites": self._newcomer()}
@@ -140,7 +149,7 @@ class DeepGa:
         if len(self._parents):
             rng = draw(seed, "parents", self._next_id)
             parents = self._parents[rng.integers(len(self._parents), size=n)]
-            sigma[:] = p.sigma
+            sigma[:] = self._sigma.at(self._generation)
         twice = np.repeat(np.arange(n), p.repeats)
         return self._batch(
             (parents[twice], seeds[twice], sigma[twice]), p.repeats, purpose=Purpose.SEARCH
@@ -192,20 +201,20 @@ class DeepGa:
 
     def _rank(self, evaluations: Evaluations) -> None:
         """Who may be a parent and who is validated; without candidates the generation ends."""
-        rewards = _means(evaluations, self._n_individuals(evaluations))
+        rewards = means(evaluations, self._n_individuals(evaluations))
         pool = ids = self._individuals(evaluations)
         if self._p.novelty > 0 and len(self._parents):  # the best so far competes anew
             pool = np.append(self._parents[:1], ids)
             all_rewards = np.append(self._lead, rewards)
         else:
             all_rewards = rewards
-        ranked = self._truncated(pool, self._score(pool, all_rewards), self._p.parents)
+        ranked = truncated(pool, self._score(pool, all_rewards), self._p.parents)
         if len(ranked):
             self._lead = float(all_rewards[pool == ranked[0]][0])
         if not self._p.candidates:
             self._succeed(ranked)
             return
-        best = self._truncated(ids, rewards, self._p.candidates - len(self._elite))
+        best = truncated(ids, rewards, self._p.candidates - len(self._elite))
         if not len(best):  # all failed: there is nothing to validate
             self._decided = (self._elite, self._reward)
             self._succeed(ranked)
@@ -233,10 +242,7 @@ class DeepGa:
     def _score(
         self, ids: Int64[Array, " B"], rewards: Float64[Array, " B"]
     ) -> Float64[Array, " B"]:
-        """Reward, novelty, or between them the weighted mean of the ranks by both, 0 to 1.
-
-        Ranks, for rewards and distances have no common unit. -inf where a child failed.
-        """
+        """Reward, novelty, or between them a mix of the ranks by both; -inf where one failed."""
         weight = self._p.novelty
         if weight == 0:
             return rewards
@@ -245,15 +251,7 @@ class DeepGa:
         novelty, _ = pool_novelty(ids, records, archives, k, power=2)  # squared distances
         if weight == 1:
             return novelty
-        mixed = (1 - weight) * _ranks(rewards) + weight * _ranks(novelty)
-        return np.where(np.isfinite(rewards) & np.isfinite(novelty), mixed, -np.inf)
-
-    def _truncated(
-        self, ids: Int64[Array, " B"], scores: Float64[Array, " B"], n: int
-    ) -> Int64[Array, " n"]:
-        """The n best that did not fail, best first, the older of equals."""
-        order = np.lexsort((ids, -scores))[: max(n, 0)]
-        return ids[order[scores[order] > -np.inf]]
+        return mixed(rewards, novelty, weight)
 
     def lesson(self) -> Int64[Array, " L"] | None:
         return None
@@ -267,6 +265,7 @@ class DeepGa:
             "validating": len(self._candidates),
             "elite": int(self._elite[0]) if len(self._elite) else None,
             "elite_reward": self._reward if len(self._elite) else None,
+            **({} if self._p.sigma_end is None else {"sigma": self._sigma.at(self._generation)}),
         }
 
     def state(self) -> State:
@@ -293,17 +292,3 @@ class DeepGa:
 
 
 GROUPS = ("parents", "elite", "ranked", "candidates")  # of individuals that are held
-
-
-def _means(evaluations: Evaluations, n: int) -> Float64[Array, " n"]:
-    """Mean reward of each individual over its episodes; -inf where one of them failed."""
-    fitness = evaluations.outcomes.fitness.astype(np.float64).reshape(n, -1)
-    means: Array = fitness.mean(axis=1)  # NaN where failed
-    return np.where(np.isnan(means), -np.inf, means)
-
-
-def _ranks(values: Float64[Array, " B"]) -> Float64[Array, " B"]:
-    """Share of the others that are worse; equals share the mean of their places."""
-    places = np.sort(values)
-    below, upto = np.searchsorted(places, values), np.searchsorted(places, values, "right") - 1
-    return (below + upto) / max(2 * (len(values) - 1), 1)

@@ -55,6 +55,10 @@ class TestMix(DeepGaConformance):
     keys = {"novelty": 0.5}
 
 
+class TestDecay(DeepGaConformance):
+    keys = {"sigma_decay": "exponential", "sigma_end": 0.01, "sigma_generations": 3}
+
+
 class TestRepeats(DeepGaConformance):
     keys = {"repeats": 2}
 
@@ -231,3 +235,35 @@ def test_validation_that_fails_costs_no_elite() -> None:
 def test_one_candidate_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"searcher\.candidates: expected at least 2"):
         deep_ga(candidates=1)
+
+
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [
+        ("step", [0.32, 0.32, 0.32, 0.32, 0.02, 0.02]),
+        ("linear", [0.32, 0.245, 0.17, 0.095, 0.02, 0.02]),
+        ("exponential", [0.32, 0.16, 0.08, 0.04, 0.02, 0.02]),
+    ],
+)
+def test_sigma_goes_to_its_end_generation_by_generation(decay: Any, expected: list[float]) -> None:
+    made = deep_ga(sigma=0.32, sigma_decay=decay, sigma_end=0.02, sigma_generations=4)
+    made.run(2)  # fresh genomes and their validation: no mutation yet
+    used = []
+    for _ in expected[1:]:
+        used.append(made.step().genomes.sigmas)
+        made.step()
+    assert all(len(np.unique(sigmas)) == 1 for sigmas in used)
+    np.testing.assert_allclose([s[0] for s in used], expected[1:], rtol=1e-6)
+    assert made.searcher.report()["sigma"] == pytest.approx(expected[-1])
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"sigma_end": 0.1}, r"searcher\.sigma_decay: expected step, linear or exponential"),
+        ({"sigma_decay": "linear"}, r"searcher\.sigma_end: expected a number > 0"),
+    ],
+)
+def test_half_a_schedule_is_refused(keys: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        deep_ga(**keys)
