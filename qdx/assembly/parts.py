@@ -65,7 +65,7 @@ def build(config: Config) -> Parts:
         budget=config.campaign.budget,
         first_id=config.campaign.island << ISLAND_BITS,
         has_surprise=descriptor.has_surprise,
-        chains=_chains(config, policy),
+        chains=_chains(config, task, policy),
     )
     searcher = resolve(row("searcher", config.searcher.kind).build)
     return Parts(
@@ -103,7 +103,8 @@ def build_policy(config: Config) -> Any:
 
 def parameters(config: Config, genomes: Genomes) -> Array:
     """The parameters of policies, (B, G) float32: the genes, or what seed chains decode to."""
-    chains = _chains(config, build_policy(config))
+    task = build_task(config)
+    chains = _chains(config, task, _policy(config, task.facts))
     if chains is None:
         return genomes.genes
     decoded: Array = resolve("qdx.encodings.seed_chain:dense")(chains, genomes)
@@ -162,11 +163,11 @@ def _policy(config: Config, facts: TaskFacts) -> Any:
     return build_it(config.policy.parameters, facts)
 
 
-def _chains(config: Config, policy: Any) -> Any:
+def _chains(config: Config, task: Task, policy: Any) -> Any:
     """The encoding of seed chains; None with genes.
 
     Raises:
-        ConfigError: The searcher works on the other kind of genome.
+        ConfigError: The searcher works on the other kind of genome, or the policy has no gradients.
     """
     own = getattr(config.searcher.parameters, "defaults", {}).get("encoding", "direct")
     if config.encoding.kind != own:
@@ -176,7 +177,12 @@ def _chains(config: Config, policy: Any) -> Any:
         )
     if own == "direct":
         return None
-    return resolve(row("encoding", own).build)(config.encoding.parameters, policy)
+    parameters: Any = config.encoding.parameters
+    sensitivity = None
+    if parameters.mutation == "safe":
+        build_it = resolve("qdx.rollout.output_gradients:build")
+        sensitivity = build_it(task, policy, parameters.states, config.campaign.seed)
+    return resolve(row("encoding", own).build)(parameters, policy, sensitivity)
 
 
 def _descriptor(config: Config, task: Task, policy: Any) -> Descriptor:
@@ -202,7 +208,7 @@ def _descriptor(config: Config, task: Task, policy: Any) -> Descriptor:
 def _rollout(config: Config, task: Task, observer: Observer, device: str) -> Rollout:
     """Of genes, or of seed chains that are decoded first."""
     policy = _policy(config, task.facts)
-    chains = _chains(config, policy)
+    chains = _chains(config, task, policy)
     if hasattr(policy, "sight"):  # a network
         _open(config, task, observer, device)
         networks: Rollout = resolve("qdx.rollout.networks:NetworkRollout")(

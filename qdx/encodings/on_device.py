@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from qdx.encodings.noise import Table, open_table
-from qdx.encodings.seed_chain import Decoder, SeedChain
+from qdx.encodings.seed_chain import FARTHEST, Decoder, Parent, SeedChain
 
 
 @final
@@ -33,11 +33,14 @@ class OnDevice:
         self._encoding.noise.fill(seed, 0, normal[0])
         out.copy_(torch.from_numpy(self._encoding.policy.initial(normal)[0]))
 
-    def mutate(self, parent: torch.Tensor, sigma: np.float32, seed: int, out: torch.Tensor) -> None:
-        torch.add(parent, self._noise(seed) * float(sigma), out=out)
+    def mutate(self, parent: Parent, sigma: np.float32, seed: int, out: torch.Tensor) -> None:
+        move = self._noise(seed) * float(sigma)
+        if parent.sensitivity is not None:
+            move = (move / parent.sensitivity).clamp_(-float(FARTHEST), float(FARTHEST))
+        torch.add(parent.policy, move, out=out)
 
-    def copy(self, parent: torch.Tensor | Array, out: torch.Tensor) -> None:
-        out.copy_(parent if isinstance(parent, torch.Tensor) else torch.from_numpy(parent.copy()))
+    def copy(self, values: torch.Tensor | Array, out: torch.Tensor) -> None:
+        out.copy_(values if isinstance(values, torch.Tensor) else torch.from_numpy(values.copy()))
 
     def to_host(self, policy: torch.Tensor) -> Float32[Array, " G"]:
         values: Array = policy.cpu().numpy()

@@ -25,6 +25,9 @@ class SeedChainParameters:
         cache: Policies kept decoded in a process; at least the parents of a generation.
         bases_every: Mutations between dense bases on disk, so that no decoding is longer; 0 for
             none. Bases are a cache: without them genomes decode to the same bits, slower.
+        mutation: `plain`, or `safe`: a parameter moves the less, the more the policy's outputs
+            depend on it.
+        states: Of safe mutations, the observations on which that is measured.
     """
 
     noise: Literal["table", "philox"] = "table"
@@ -32,3 +35,5 @@ class SeedChainParameters:
     folder: str = ""
     cache: Annotated[int, Ge(1)] = 64
     bases_every: Annotated[int, Ge(0)] = 0
+    mutation: Literal["plain", "safe"] = "plain"
+    states: Annotated[int, Ge(1)] = 16

@@ -9,6 +9,14 @@ in float32, product and sum each rounded by itself: torch's fused forms round on
 do depends on how an array is cut. So a chain decodes to the same bits in every process, whatever it
 has decoded before, and on the CPU as on a GPU.
 
+A safe mutation moves a parameter the less, the more the policy's outputs depend on it (Lehman,
+Chen, Clune & Stanley, "Safe mutations for deep and recurrent neural networks through output
+gradients", GECCO 2018, arXiv 1712.06563):
+
+    theta_g = theta_(g-1) + sigma_g eps(seed_g) / s(theta_(g-1))
+
+with the sensitivity s a function of the parent alone, so that a genome is what it was: seeds.
+
 The chains of a campaign are a tree (`core.types.Lineage`), and the parents of a generation are few:
 they are kept decoded, so that a child costs one pass over its parameters however long its lineage
 is. Decoded policies are known by a digest of their chain, never by id: campaigns share a process.
@@ -17,11 +25,10 @@ is. Decoded policies are known by a digest of their chain, never by id: campaign
 from __future__ import annotations
 
 import functools
-import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt64
@@ -30,11 +37,12 @@ from numpy import ndarray as Array
 from qdx.core.errors import ConfigError
 from qdx.core.types import Genomes, Lineage
 from qdx.encodings.bases import Bases
+from qdx.encodings.chains import Chains, chains_of
 from qdx.encodings.noise import Noise, Philox, Table
 from qdx.encodings.parameters import SeedChainParameters
 
 BLOCK = 1 << 16  # parameters at a time: the noise of a block stays in the cache of a core
-KEY_BYTES = 16
+FARTHEST = np.float32(10)  # that a safe mutation moves a parameter, as in the code of its authors
 
 
 @runtime_checkable
@@ -49,6 +57,18 @@ class Body(Protocol):
         ...
 
 
+@runtime_checkable
+class Sensitivity(Protocol):
+    """How much a policy's outputs depend on each of its parameters.
+
+    Implementations are hashable and picklable; their `repr` says all that the numbers follow from.
+    """
+
+    def of(self, policy: Float32[Array, " G"]) -> Float32[Array, " G"]:
+        """Positive numbers; equal policies, equal bits."""
+        ...
+
+
 @final
 @dataclass(frozen=True)
 class SeedChain:
@@ -59,12 +79,14 @@ class SeedChain:
         noise: What seeds stand for.
         cache: Policies kept decoded in a process.
         bases: Dense policies on disk that bound how much is decoded; None for none.
+        sensitivity: What mutations are divided by; None for plain ones.
     """
 
     policy: Body
     noise: Noise
     cache: int = 64
     bases: Bases | None = None
+    sensitivity: Sensitivity | None = None
 
     def seeds(self, n: int, rng: np.random.Generator) -> UInt64[Array, " n"]:
         """Seeds for new individuals or mutations.
@@ -75,13 +97,27 @@ class SeedChain:
         return self.noise.seeds(n, self.policy.n_genes, rng)
 
 
-def build(parameters: SeedChainParameters, policy: Body) -> SeedChain:
+def build(
+    parameters: SeedChainParameters, policy: Body, sensitivity: Sensitivity | None = None
+) -> SeedChain:
     """The encoding that a config names."""
     p = parameters
     noise: Noise = Table(p.entries, p.folder) if p.noise == "table" else Philox()
-    of = f"{policy!r} {p.noise} {p.entries}"
+    of = f"{policy!r} {p.noise} {p.entries}" + (f" {sensitivity!r}" if sensitivity else "")
     bases = Bases(p.bases_every, p.folder, of) if p.bases_every else None
-    return SeedChain(policy, noise, p.cache, bases)
+    return SeedChain(policy, noise, p.cache, bases, sensitivity)
+
+
+class Parent(NamedTuple):
+    """A decoded policy, ready to be mutated, in the form of its arithmetic.
+
+    Attributes:
+        policy: Its parameters.
+        sensitivity: What noise is divided by; None for plain mutations.
+    """
+
+    policy: Any
+    sensitivity: Any = None
 
 
 @runtime_checkable
@@ -96,12 +132,12 @@ class Arithmetic(Protocol):
         """Write phi(eps(seed)) into `out`."""
         ...
 
-    def mutate(self, parent: Any, sigma: np.float32, seed: int, out: Any) -> None:
-        """Write parent + sigma eps(seed) into `out`, which may be `parent`."""
+    def mutate(self, parent: Parent, sigma: np.float32, seed: int, out: Any) -> None:
+        """Write parent + sigma eps(seed) into `out`, which may be the parent's own array."""
         ...
 
-    def copy(self, parent: Any, out: Any) -> None:
-        """Write the parent into `out`."""
+    def copy(self, values: Any, out: Any) -> None:
+        """Write parameters, or what a NumPy array says of each of them, into `out`."""
         ...
 
     def to_host(self, policy: Any) -> Float32[Array, " G"]:
@@ -126,17 +162,20 @@ class OnHost:
         out[:] = self._encoding.policy.initial(normal)[0]
 
     def mutate(
-        self, parent: Array, sigma: np.float32, seed: int, out: Float32[Array, " G"]
+        self, parent: Parent, sigma: np.float32, seed: int, out: Float32[Array, " G"]
     ) -> None:
         noise = np.empty(min(BLOCK, self._n), np.float32)
         for at in range(0, self._n, BLOCK):
             block = noise[: min(BLOCK, self._n - at)]
             self._encoding.noise.fill(seed, at, block)
             block *= sigma
-            np.add(parent[at : at + BLOCK], block, out=out[at : at + BLOCK])
+            if parent.sensitivity is not None:
+                block /= parent.sensitivity[at : at + BLOCK]
+                np.clip(block, -FARTHEST, FARTHEST, out=block)
+            np.add(parent.policy[at : at + BLOCK], block, out=out[at : at + BLOCK])
 
-    def copy(self, parent: Array, out: Float32[Array, " G"]) -> None:
-        out[:] = parent
+    def copy(self, values: Array, out: Float32[Array, " G"]) -> None:
+        out[:] = values
 
     def to_host(self, policy: Array) -> Float32[Array, " G"]:
         return policy
@@ -149,7 +188,7 @@ class Decoder:
     def __init__(self, encoding: SeedChain, arithmetic: Arithmetic) -> None:
         self._encoding = encoding
         self._arithmetic = arithmetic
-        self._cache: OrderedDict[bytes, Any] = OrderedDict()
+        self._cache: OrderedDict[bytes, Parent] = OrderedDict()
         self._lock = threading.Lock()
 
     def write(self, genomes: Genomes, row: int, out: Any) -> None:
@@ -165,16 +204,16 @@ class Decoder:
         if parent < 0:
             self._arithmetic.start(int(seeds[row]), out)
             return
-        dense = self._parent(tree, parent)
-        self._arithmetic.mutate(dense, sigmas[row], int(seeds[row]), out)
+        ready = self._parent(tree, parent)
+        self._arithmetic.mutate(ready, sigmas[row], int(seeds[row]), out)
 
-    def _parent(self, tree: Lineage, id_: int) -> Any:
-        """A node's parameters, kept for its other children."""
+    def _parent(self, tree: Lineage, id_: int) -> Parent:
+        """A node, kept for its other children."""
         chains = chains_of(tree)
         with self._lock:  # children of one parent come together: it is decoded once
             key = chains.key[id_]
             if key not in self._cache:
-                self._cache[key] = self._decode(tree, chains, id_)
+                self._cache[key] = self._ready(self._decode(tree, chains, id_), key)
                 while len(self._cache) > self._encoding.cache:
                     self._cache.popitem(last=False)
             self._cache.move_to_end(key)
@@ -191,17 +230,29 @@ class Decoder:
                 arithmetic.start(int(tree.seeds[ahead.pop()]), out)
                 break
         for row in reversed(ahead):
-            arithmetic.mutate(out, tree.sigmas[row], int(tree.seeds[row]), out)
+            parent = self._ready(out, chains.key[int(tree.parents[row])])
+            arithmetic.mutate(parent, tree.sigmas[row], int(tree.seeds[row]), out)
             node, bases = int(tree.ids[row]), self._encoding.bases
             if bases is not None and bases.is_due(chains.depth[node]):
                 bases.keep(chains.key[node], arithmetic.to_host(out))
         return out
 
+    def _ready(self, policy: Any, key: bytes) -> Parent:
+        """A policy with what its mutations need. Sensitivities are computed on the host."""
+        if self._encoding.sensitivity is None:
+            return Parent(policy)
+        if key in self._cache:
+            return Parent(policy, self._cache[key].sensitivity)
+        values = self._encoding.sensitivity.of(self._arithmetic.to_host(policy))
+        sensitivity = self._arithmetic.empty()
+        self._arithmetic.copy(values, sensitivity)
+        return Parent(policy, sensitivity)
+
     def _is_at_hand(self, chains: Chains, id_: int, out: Any) -> bool:
         """Whether a node is in the cache or a base; if so it is written into `out`."""
         key, bases = chains.key[id_], self._encoding.bases
         if key in self._cache:
-            self._arithmetic.copy(self._cache[key], out)
+            self._arithmetic.copy(self._cache[key].policy, out)
             return True
         if bases is None or not bases.is_due(chains.depth[id_]):
             return False
@@ -223,34 +274,3 @@ def dense(encoding: SeedChain, genomes: Genomes) -> Float32[Array, "B G"]:
     for row, parameters in enumerate(out):
         decoder(encoding).write(genomes, row, parameters)
     return out
-
-
-class Chains:
-    """What is derived from a tree: per id its row, the digest of its chain, its mutations."""
-
-    def __init__(self, tree: Lineage) -> None:
-        self.row: dict[int, int] = dict(zip(tree.ids.tolist(), range(len(tree)), strict=True))
-        self.key: dict[int, bytes] = {}
-        self.depth: dict[int, int] = {}
-        for id_ in self.row:
-            self._visit(tree, id_)
-
-    def _visit(self, tree: Lineage, id_: int) -> None:
-        """A node after its ancestors, without recursion: lineages are long."""
-        ahead = []
-        while id_ >= 0 and id_ not in self.key:
-            ahead.append(id_)
-            id_ = int(tree.parents[self.row[id_]])
-        for node in reversed(ahead):
-            at = self.row[node]
-            parent, own = int(tree.parents[at]), tree.seeds[at].tobytes()
-            if parent >= 0:
-                own = self.key[parent] + own + tree.sigmas[at].tobytes()
-            self.key[node] = hashlib.blake2b(own, digest_size=KEY_BYTES).digest()
-            self.depth[node] = self.depth[parent] + 1 if parent >= 0 else 0
-
-
-@functools.lru_cache(maxsize=8)
-def chains_of(tree: Lineage) -> Chains:
-    """Derived once for all rows of a batch; a lineage is known by its identity."""
-    return Chains(tree)

@@ -34,10 +34,8 @@ from qdx.policies.network import Network
 from qdx.policies.network_torch import FEWEST, Networks
 from qdx.rollout.episodes import INVALID, Ends, episode_seeds, not_finite, outcomes
 from qdx.rollout.fused import samples_of
-from qdx.rollout.fused_slots import FusedSlots
-from qdx.rollout.slots import Slots, WorldSlots
+from qdx.rollout.slots import Slots, open_slots
 from qdx.signatures.threads import one_thread
-from qdx.tasks.stepped import SteppedTask
 
 
 @final
@@ -87,13 +85,7 @@ class NetworkRollout:
 
     def open(self, n: int) -> Slots:
         """Slots for this task."""
-        own = getattr(self.task, "slots", None)
-        if own is not None:  # a task that steps all its worlds at once
-            made: Slots = own(n)
-            return made
-        if isinstance(self.task, SteppedTask):
-            return WorldSlots(self.task, n)
-        return FusedSlots(self.task, n, self.device, samples_of(self.observer))
+        return open_slots(self.task, n, self.device, samples_of(self.observer))
 
 
 class _Batch:

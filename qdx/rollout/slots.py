@@ -7,7 +7,6 @@ stepped task on the CPU; a task that steps all its worlds at once brings slots o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -15,6 +14,8 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from numpy import ndarray as Array
 
+from qdx.rollout.fused import Sampled
+from qdx.rollout.fused_slots import FusedSlots
 from qdx.tasks.stepped import Finish, SteppedTask, Worlds
 
 
@@ -48,9 +49,6 @@ class Slots(Protocol):
     def close(self) -> None:
         """Let the worlds go. Called once, also after errors."""
         ...
-
-
-Opener = Callable[[int], Slots]
 
 
 @final
@@ -104,6 +102,17 @@ class WorldSlots:
         world, self._worlds[slot] = self._worlds[slot], None
         if world is not None:
             world.close()
+
+
+def open_slots(task: Any, n: int, device: str, sampled: Sampled) -> Slots:
+    """Slots for any task; a device and what is sampled matter to fused ones."""
+    own = getattr(task, "slots", None)
+    if own is not None:  # a task that steps all its worlds at once
+        made: Slots = own(n)
+        return made
+    if isinstance(task, SteppedTask):
+        return WorldSlots(task, n)
+    return FusedSlots(task, n, device, sampled)
 
 
 ONE = np.zeros(1, np.int64)  # the only row of a world of its own

@@ -74,6 +74,10 @@ VARIANTS = {
         budget=800,
     ),
     "deep_ga": config(DEEP_GA, encoding={"noise": "philox"}),
+    "deep_ga with safe mutations": config(
+        {**DEEP_GA, "sigma_decay": "linear", "sigma_end": 0.01, "sigma_generations": 9},
+        encoding={"noise": "philox", "mutation": "safe", "states": 4},
+    ),
     "deep_ga with networks": config(
         {**DEEP_GA, "population": 8, "episodes": 3},
         task={"kind": "gymnasium:CartPole-v1", "horizon": 30, "episode_seed": "per_genome"},
