@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 import warp as wp
-from numpy import ndarray as Array
 
 from qdx.core.task_facts import Ceiling, Goal, Scenery, TaskFacts
 from qdx.tasks import raster
@@ -35,9 +34,8 @@ from qdx.tasks.maze_geometry import (
     radar,
 )
 
-STROKE = 1.5  # units: half the width of a drawn wall; a pixel of 84 is 2.5 wide
+STROKE = 1.5  # units: half the width of a drawn wall
 GOAL_DRAWN = 5.0  # units
-SIDE = 84  # pixels of the frames that policies see
 
 FACTS = TaskFacts(
     name="sensor_maze",
@@ -63,12 +61,14 @@ Sight = wp.types.vector(11, wp.float32)
 
 @wp.struct
 class Maze:
-    """Walls, and the empty maze as a picture, grey of 0 to 1."""
+    """Walls and goal; the rest is the image maze's, its background in grey of 0 to 1."""
 
     walls: wp.array(dtype=wp.vec4)
-    background: wp.array2d(dtype=wp.float32)
     goal: wp.vec2
     is_smallest: wp.int32
+    background: wp.array2d(dtype=wp.float32)
+    pixel: wp.float32
+    held: wp.int32
 
 
 @wp.struct
@@ -156,14 +156,6 @@ def robot_grey(place: wp.vec2, heading: wp.float32, p: wp.vec2, behind: wp.float
 
 
 @wp.func
-def view(world: Maze, state: MazeState, row: wp.int32, column: wp.int32) -> wp.float32:
-    """Grey of a pixel of the frame that policies see: a constant maze and the robot."""
-    pixel = wp.static(EXTENT / SIDE)
-    p = wp.vec2((wp.float32(column) + 0.5) * pixel, (wp.float32(row) + 0.5) * pixel)
-    return robot_grey(state.body.place, state.body.heading, p, world.background[row, column])
-
-
-@wp.func
 def draw(world: Maze, sketch: wp.vec3, x: wp.float32, y: wp.float32) -> wp.vec3:
     """White walls, a grey goal and the robot on black, at any resolution."""
     p = EXTENT * wp.vec2(x, y)
@@ -175,18 +167,10 @@ def draw(world: Maze, sketch: wp.vec3, x: wp.float32, y: wp.float32) -> wp.vec3:
     return wp.vec3(grey, grey, grey)
 
 
-def background() -> Array:
-    """The empty maze, (84, 84) float32: walls over the goal over nothing."""
-    at = centres(SIDE)
-    goal = np.linalg.norm(at - np.array(GOAL), axis=-1) <= GOAL_DRAWN
-    return np.where(gaps(at) <= STROKE, 0.8, np.where(goal, 0.3, 0.0)).astype(np.float32)
-
-
 def open_maze(device: str, *, is_smallest: bool) -> Any:
     """The world on a device."""
     maze = Maze()
     maze.walls = wp.array(np.array(WALLS, np.float32), dtype=wp.vec4, device=device)
-    maze.background = wp.array(background(), dtype=wp.float32, device=device)
     maze.goal = wp.vec2(*GOAL)
     maze.is_smallest = int(is_smallest)
     return maze

@@ -82,3 +82,12 @@ class TestImageMaze(FusedTaskConformance):
     @pytest.fixture
     def task(self) -> Any:
         return ImageMaze("smallest")
+
+
+class TestReducedImageMaze(FusedTaskConformance):
+    is_sparse = False
+    policy = "mlp"
+
+    @pytest.fixture
+    def task(self) -> Any:
+        return ImageMaze(side=42, held=4)

@@ -18,8 +18,8 @@ from qdx.policies.network import DqnParameters, HumanoidMlpParameters, dqn_small
 from qdx.policies.network_torch import TorchNetwork
 from qdx.rollout.fused_slots import FusedSlots
 from qdx.rollout.networks import NetworkRollout, film
-from qdx.tasks.image_maze import ImageMaze
-from qdx.tasks.sensor_maze import SensorMaze, background
+from qdx.tasks.image_maze import ImageMaze, background
+from qdx.tasks.sensor_maze import SensorMaze
 from qdx.tasks.stepped import Finish
 from tests.conformance.making import equal
 from tests.encodings.test_seed_chain import leaves, tree

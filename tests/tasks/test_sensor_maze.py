@@ -8,8 +8,9 @@ import torch
 
 from qdx.api import evaluate, n_genes
 from qdx.rollout.fused_slots import FusedSlots
+from qdx.tasks.image_maze import ImageMaze, background
 from qdx.tasks.maze_geometry import GOAL, centres, gaps
-from qdx.tasks.sensor_maze import SensorMaze, background
+from qdx.tasks.sensor_maze import SensorMaze
 from tests.reference import sensor_maze as reference
 
 
@@ -87,3 +88,37 @@ def test_the_background_has_walls_where_walls_are():
     drawn = (background() == np.float32(0.8)).sum() * 2.5**2
     assert drawn == pytest.approx(3 * length, rel=0.1)
     assert background()[int(20 / 2.5), int(31 / 2.5)] == np.float32(0.3)
+
+
+@pytest.mark.parametrize("side", [21, 42])
+def test_the_walls_of_a_small_background_have_no_holes(side):
+    for x1, y1, x2, y2 in reference.WALLS:
+        for share in np.linspace(0, 1, 400):
+            x, y = x1 + share * (x2 - x1), y1 + share * (y2 - y1)
+            row, column = int(y * side / 210), int(x * side / 210)
+            around = background(side)[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+            assert (around == np.float32(0.8)).any()
+
+
+def test_a_held_action_is_the_same_action_again_and_again():
+    held = FusedSlots(ImageMaze(held=4), 3, "cpu", "measures")
+    plain = FusedSlots(ImageMaze(), 3, "cpu", "measures")
+    every = np.arange(3)
+    held.begin(every, every)
+    plain.begin(every, every)
+    for action in torch.from_numpy(actions_of(3, 30)).unbind(1)[::3]:
+        held.step(every, action)
+        for _ in range(4):
+            plain.step(every, action)
+        assert np.array_equal(held.measure(every), plain.measure(every))
+    assert ImageMaze(held=4).facts.horizon == 100
+    assert ImageMaze(side=42).facts.image == (4, 42, 42)
+
+
+def test_small_frames_show_the_robot_where_it_is():
+    slots, one = FusedSlots(ImageMaze(side=42), 1, "cpu", "measures"), np.zeros(1, np.int64)
+    slots.begin(one, one)
+    changed = slots.observe(one)[0, 3].numpy() != np.floor(255 * background(42) + 0.5)
+    rows, columns = np.nonzero(changed)
+    assert abs(columns.mean() * 5 + 2.5 - 36) < 4
+    assert abs(rows.mean() * 5 + 2.5 - 184) < 4
