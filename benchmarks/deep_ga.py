@@ -9,10 +9,14 @@ Run: `python -m benchmarks deep_ga`. Times are CPU time, contestants take turns.
   takes in a run directory.
 * Episodes of unequal length (CartPole, networks at random): slots filled again, or all slots kept
   until the longest of them has ended.
-* A generation on Frostbite, the toy preset with short episodes: frames/s, and where the time goes.
+* Safe mutations: the sensitivity of a parent, beside a child of it.
+* Whole campaigns on Frostbite, the toy preset with few and short episodes, on one and two threads:
+  frames/s, and the share of the threads' time in loading games, playing them, in networks, and
+  waiting for each other or for the campaign to select, store and commit.
 """
 
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,19 +27,26 @@ import torch
 from benchmarks.timing import in_a_process_of_its_own, pin_to_one_core, side_by_side
 from qdx.assembly.config import load
 from qdx.assembly.parts import build
+from qdx.campaign.campaign import Campaign
 from qdx.core.types import Genomes, Lineage, take
 from qdx.encodings.bases import Bases
 from qdx.encodings.noise import Philox, Table
-from qdx.encodings.seed_chain import Decoder, OnHost, SeedChain
-from qdx.policies.network import LARGE, SMALL, Network
+from qdx.encodings.seed_chain import Decoder, OnHost, Parent, SeedChain
+from qdx.policies.network import LARGE, SMALL, DqnParameters, Network, dqn_large, dqn_small
 from qdx.policies.network_torch import Networks, TorchNetwork
 from qdx.rollout import networks as driving
+from qdx.rollout.output_gradients import build as build_sensitivity
 from qdx.storage import Delta
 from qdx.storage.segments import encode_tables
-from qdx.tasks.atari import AtariSlots
+from qdx.tasks.atari import Atari, AtariSlots
 
 P, ROUNDS, GAME_ACTIONS = 64, 5, 18
 LENGTH = 300
+NETWORK = {"kind": "dqn_small", "padding": "valid", "slots": 16, "lanes": 4}
+FEW = {"population": 32, "parents": 5, "candidates": 4, "episodes": 4}
+GENERATIONS = 2
+CAP = 200  # actions of an episode
+SIGMA = np.float32(0.002)
 
 
 def network(layers: tuple) -> Network:
@@ -80,7 +91,7 @@ def batched() -> list[str]:
 def children() -> list[str]:
     shape, out = network(LARGE), np.empty(network(LARGE).n_genes, np.float32)
     parent = np.zeros_like(out)
-    sigma, table = np.float32(0.002), OnHost(SeedChain(shape, Table(25_000_000)))
+    sigma, table = SIGMA, OnHost(SeedChain(shape, Table(25_000_000)))
     philox = OnHost(SeedChain(shape, Philox()))
 
     def numpy_draw() -> None:
@@ -93,8 +104,8 @@ def children() -> list[str]:
         torch.add(torch.from_numpy(parent), noise, alpha=0.002, out=torch.from_numpy(out))
 
     contestants: dict[str, Callable[[], object]] = {
-        "table": lambda: table.mutate(parent, sigma, 12345, out),
-        "philox": lambda: philox.mutate(parent, sigma, 12345, out),
+        "table": lambda: table.mutate(Parent(parent), sigma, 12345, out),
+        "philox": lambda: philox.mutate(Parent(parent), sigma, 12345, out),
         "torch": torch_draw,
         "numpy": numpy_draw,
     }
@@ -111,6 +122,29 @@ def children() -> list[str]:
             )
         ),
     ]
+
+
+def safe_mutations() -> list[str]:
+    """A sensitivity is computed once for each parent of a generation."""
+    task = Atari(cap=100)
+    lines = []
+    for make in (dqn_large, dqn_small):
+        shape = make(DqnParameters(), task.facts)
+        sensitivity = build_sensitivity(task, shape, 16, 0)
+        parent = shape.initial(np.random.default_rng(0).standard_normal((1, shape.n_genes), "f4"))[
+            0
+        ]
+        out, plain = np.empty_like(parent), OnHost(SeedChain(shape, Table(25_000_000)))
+        contestants: dict[str, Callable[[], object]] = {
+            "sensitivity": lambda s=sensitivity, p=parent: s.of(p),
+            "child": lambda o=plain, p=parent, out=out: o.mutate(Parent(p, p), SIGMA, 7, out),
+        }
+        seconds = side_by_side(contestants, 2, clock=time.process_time)
+        lines.append(
+            f"{make.__name__}, safe: a parent's sensitivity {seconds['sensitivity']:5.2f} s"
+            f"   (a child of it {1e3 * seconds['child']:.1f} ms)"
+        )
+    return lines
 
 
 def lineages() -> list[str]:
@@ -199,49 +233,77 @@ def refilling() -> list[str]:
     ]
 
 
-def frostbite() -> list[str]:
-    rollout, genomes = campaign(
-        {
-            "task": {"kind": "atari", "cap": 100},
-            "policy": {"kind": "dqn_small", "padding": "valid", "slots": 32, "pipelines": 1},
-            "searcher": {"kind": "deep_ga", "population": 32},
-        }
-    )
-    spent: dict[str, float] = {}
+def timed(spent: dict[str, float], name: str, owner: object, attribute: str) -> None:
+    """Add up the seconds of a function, over all threads."""
+    inner, lock = getattr(owner, attribute), threading.Lock()
 
-    def timed(name: str, owner: type, method: str) -> None:
-        inner = getattr(owner, method)
-
-        def call(*arguments: object) -> object:
-            start = time.perf_counter()
-            try:
-                return inner(*arguments)
-            finally:
+    def call(*arguments: object, **keys: object) -> object:
+        start = time.perf_counter()
+        try:
+            return inner(*arguments, **keys)
+        finally:
+            with lock:
                 spent[name] = spent.get(name, 0.0) + time.perf_counter() - start
 
-        setattr(owner, method, call)
+    setattr(owner, attribute, call)
 
-    for method in ("begin", "step"):
-        timed("environment", AtariSlots, method)
-    timed("networks", driving.Networks, "__call__")
-    timed("decoding", driving._Batch, "load")
-    start = time.perf_counter()
-    outcomes = rollout(genomes)
-    wall = time.perf_counter() - start
-    steps = int(outcomes.length.sum())
-    shares = ", ".join(f"{name} {100 * s / wall:.0f} %" for name, s in spent.items())
-    return [
-        f"Frostbite, dqn_small, one core      {4 * steps / wall:7.0f} frames/s ({shares})",
-    ]
+
+def toy(threads: int, folder: Path) -> Campaign:
+    """The toy preset with few, short episodes; a group of slots for each thread."""
+    return Campaign(
+        {
+            "budget": 10**6,
+            "budget_steps": 10**9,  # so that steps are counted
+            "task": {"kind": "atari", "cap": CAP},
+            "policy": NETWORK | {"pipelines": threads},
+            "encoding": {"noise": "philox"},
+            "searcher": {"kind": "deep_ga", **FEW},
+            "executor": {"kind": "local", "threads": threads},
+        },
+        folder,
+    )
+
+
+def whole_campaigns() -> list[str]:
+    """Frames per second of a campaign, and what its threads do all the time."""
+    spent, lines = {}, []
+    for method in ("__init__", "begin", "close"):
+        timed(spent, "loading games", AtariSlots, method)
+    timed(spent, "playing them", AtariSlots, "step")
+    timed(spent, "networks", driving.Networks, "__call__")
+    timed(spent, "decoding", driving._Batch, "load")
+    timed(spent, "busy", driving, "_run")
+    for threads in (1, 2):
+        with tempfile.TemporaryDirectory() as folder, toy(threads, Path(folder) / "run") as running:
+            running.step()  # a first generation of fresh networks and its validation warm up
+            running.step()
+            spent.clear()
+            start, steps = time.perf_counter(), running.tally.steps
+            for _ in range(2 * GENERATIONS):
+                running.step()
+            wall, frames = time.perf_counter() - start, 4 * (running.tally.steps - steps)
+        busy = spent.pop("busy")
+        shares = dict(spent) | {"stepping slots": busy - sum(spent.values())}
+        shares |= {"waiting": threads * wall - busy}
+        said = ", ".join(f"{name} {100 * s / threads / wall:.0f} %" for name, s in shares.items())
+        lines.append(
+            f"Frostbite campaign, {threads} thread{'s' * (threads > 1):1}       "
+            f"{frames / wall:7.0f} frames/s   ({said})"
+        )
+    return lines
 
 
 def one_core() -> list[str]:
     pin_to_one_core()
     torch.set_num_threads(1)
-    parts = (batched, children, lineages, refilling, frostbite)
+    parts = (batched, children, safe_mutations, lineages, refilling)
     return [line for part in parts for line in part()]
 
 
 def table() -> list[str]:
-    """A process of its own, so that pinning does not outlive it."""
-    return in_a_process_of_its_own("benchmarks.deep_ga", "one_core()")
+    """Processes of their own, so that neither pinning nor what is measured outlives them."""
+    module = "benchmarks.deep_ga"
+    return [
+        *in_a_process_of_its_own(module, "one_core()"),
+        *in_a_process_of_its_own(module, "whole_campaigns()"),
+    ]
