@@ -21,7 +21,8 @@ from numpy import ndarray as Array
 
 from qdx.policies.placing import on_device
 from qdx.rollout.device import check_device
-from qdx.rollout.fused import OPENING, Sampled, open_world
+from qdx.rollout.fused import OPENING, open_world
+from qdx.rollout.fused_kernels import Sampled
 from qdx.tasks.fused import FusedTask
 from qdx.tasks.stepped import Finish
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from numpy import ndarray as Array
 
-from qdx.rollout.fused import Sampled
+from qdx.rollout.fused_kernels import Sampled
 from qdx.rollout.fused_slots import FusedSlots
 from qdx.tasks.stepped import Finish, SteppedTask, Worlds
 
