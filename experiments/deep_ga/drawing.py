@@ -10,6 +10,7 @@ from qdx.report.canvas import (
     INK,
     MUTED,
     NORMAL,
+    SMALL,
     dress,
     evaluations_axis,
     figure,
@@ -74,7 +75,7 @@ def picture(studies: dict[str, Rows]) -> object:
     made = figure(width, BOTTOM + PANEL[1] + TOP)
     for i, (study, by) in enumerate(studies.items()):
         axes = place(made, (LEFT + i * (PANEL[0] + GAP), BOTTOM, *PANEL))
-        dress(axes, f"{study}: reward of the elite")
+        dress(axes, f"{study}: elite's reward")
         curves = {s: [curve_of(r) for r in rows] for s, rows in by.items()}
         end = min(x[-1] for group in curves.values() for x, _ in group)
         start = max(x[0] for group in curves.values() for x, _ in group)
@@ -99,7 +100,9 @@ def picture(studies: dict[str, Rows]) -> object:
         bbox_to_anchor=(LEFT / width - 0.01, 1.0),
         ncols=len(there),
         frameon=False,
-        fontsize=NORMAL,
+        fontsize=NORMAL if len(studies) > 1 else SMALL,
         labelcolor=INK,
+        columnspacing=1.0,
+        handlelength=1.2,
     )
     return made

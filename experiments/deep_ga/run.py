@@ -31,7 +31,7 @@ from qdx.campaign.campaign import Campaign  # noqa: E402
 from qdx.core.types import Genomes, Purpose, take  # noqa: E402
 
 MAZE = {"population": 1000, "parents": 20, "sigma": 0.1, "candidates": 0}
-EYES = {"population": 300, "parents": 20, "sigma": 0.1, "candidates": 0}
+EYES = {"population": 500, "parents": 20, "sigma": 0.1, "candidates": 0}
 TOY = {"population": 100, "parents": 10, "sigma": 0.002, "candidates": 10, "episodes": 5}
 NETWORK = {"kind": "dqn_small", "padding": "valid", "pipelines": 1}
 N_TESTS = 30  # episodes of a final elite, for the report alone
@@ -59,8 +59,8 @@ STUDIES = {
     ),
     # the same with a convolutional network; reduced, see README.md
     "image_maze": Study(
-        {"task": {"kind": "image_maze", "side": 42, "held": 4}, "policy": NETWORK},
-        90_000,
+        {"task": {"kind": "image_maze", "side": 42, "held": 8}, "policy": NETWORK},
+        150_000,
         {"ga_ns": EYES | {"novelty": 1}, "ga": EYES},
     ),
     # 20 generations of the toy preset; random search is the same program without parents
