@@ -20,6 +20,7 @@ from qdx.report.canvas import (
 )
 
 COLOURS = {"ga_ns": GROUPS[0], "ga": GROUPS[1], "random": MUTED}
+DASHES = {"ga_ns": "-", "ga": "-", "random": "--"}  # GA and random search end in the same place
 NAMES = {"ga_ns": "GA-NS", "ga": "GA", "random": "random search"}
 PANEL, GAP, LEFT, BOTTOM, TOP = (2.1, 1.6), 0.55, 0.55, 0.42, 0.55  # inches
 N_POINTS = 200  # of a mean curve
@@ -86,13 +87,14 @@ def picture(studies: dict[str, Rows]) -> object:
             axes.fill_between(
                 at, each.min(0), each.max(0), color=COLOURS[searcher], alpha=0.12, linewidth=0
             )
-            axes.plot(at, each.mean(0), color=COLOURS[searcher], linewidth=1.3)
+            axes.plot(at, each.mean(0), DASHES[searcher], color=COLOURS[searcher], linewidth=1.3)
         reward_axis(axes, np.concatenate([s.ravel() for s in shown]))
         evaluations_axis(axes, float(end))
         if any("steps" in r for rows in by.values() for r in rows):
             axes.set_xlabel("frames", labelpad=2)
     there = [s for s in COLOURS if any(s in by for by in studies.values())]
-    lines = [made.axes[0].plot([], [], color=COLOURS[s], linewidth=1.4)[0] for s in there]
+    first = made.axes[0]
+    lines = [first.plot([], [], DASHES[s], color=COLOURS[s], linewidth=1.4)[0] for s in there]
     made.legend(
         lines,
         [NAMES[s] for s in there],
