@@ -24,7 +24,7 @@ from qdx.metrics.coverage import cell_index, uniformity
 from qdx.metrics.phases import PHASES, phases
 from qdx.metrics.spaces import correlation
 from qdx.metrics.tally import Tally
-from qdx.storage import Snapshot, read, read_config, read_timings
+from qdx.storage import Snapshot, is_held, read, read_config, read_timings
 
 TRUTH_SAMPLE = 300  # archived individuals whose distances are compared with the true ones
 
@@ -124,6 +124,11 @@ class StoredRun:
             tally.restore(self.snapshot.states["tally"])
         return tally
 
+    def status(self) -> str:
+        """running, finished, interrupted, failed; stopped where nobody runs it any more."""
+        said = str(self.snapshot.meta.get("status", "running"))
+        return "stopped" if said == "running" and not is_held(self.path) else said
+
     def summary(self) -> Json:
         """What `qdx inspect --json` prints."""
         meta = self.snapshot.meta
@@ -133,7 +138,7 @@ class StoredRun:
             "task": self.config.task.kind,
             "searcher": self.config.searcher.kind,
             "seed": self.config.campaign.seed,
-            "status": meta.get("status", "created"),
+            "status": self.status(),
             "budget": self.config.campaign.budget,
             **self._found(),
             **self._archived(),
