@@ -18,7 +18,7 @@ from numpy import ndarray as Array
 from qdx.assembly.config import SAFE_ON_RESUME, Config, changed, check, load
 from qdx.assembly.parts import build_task
 from qdx.core.errors import ConfigError
-from qdx.core.records import Records
+from qdx.core.records import Records, joined
 from qdx.core.types import Evaluations, Genomes, Json
 from qdx.metrics.coverage import cell_index, uniformity
 from qdx.metrics.phases import PHASES, phases
@@ -89,8 +89,7 @@ class StoredRun:
     def _store(self) -> Records:
         """The rows of the commit, read once."""
         store = Records()
-        if "records" in self.snapshot.tables:
-            store.load(self.snapshot.tables["records"])
+        store.load(joined(self.snapshot.tables))
         store.space = self.space
         return store
 
@@ -227,7 +226,7 @@ class StoredRun:
                 sha.update(name.encode())
                 _feed(sha, array)
         for table, columns in sorted(self.snapshot.tables.items()):
-            order = np.argsort(columns["id"]) if table == "records" else slice(None)
+            order = slice(None) if table.startswith("archives/") else np.argsort(columns["id"])
             for name, array in sorted(columns.items()):
                 sha.update(f"{table}/{name}".encode())
                 _feed(sha, array[order])
