@@ -4,10 +4,10 @@ The procedure of the STAX code (Paolo et al., Evolutionary Computation 32(3), 20
 epochs, validation from the second on, an end when the validation error has been above the best one
 for four epochs in a row. `max_inputs` bounds what an epoch costs: it then learns from a sample that
 is drawn anew each time, so that all there is gets its turn. `max_shown` bounds what a training
-costs: few inputs are shown often, for the steps of the optimiser are what they lack. Deviations: the best weights are kept,
-with Adam's moments as they were then (the code keeps the last; `weights: last`); whole individuals
-are held out, not frames, because frames of one episode resemble each other. Shuffles are keyed, so
-nothing but weights and moments is carried from training to training.
+costs: few inputs are shown often, for the steps of the optimiser are what they lack. Deviations:
+the best weights are kept, with Adam's moments as they were then (the code keeps the last; `weights:
+last`); whole individuals are held out, not frames, because frames of one episode resemble each
+other. Shuffles are keyed, so nothing but weights and moments is carried from training to training.
 """
 
 from __future__ import annotations
