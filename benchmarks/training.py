@@ -100,6 +100,7 @@ def schedules() -> Iterator[str]:
     for name, keys, most in (
         ("paper", {"schedule": "paper"}, 1),
         ("short", {"max_shown": SHOWN}, 8),
+        ("short, minibatches of 32", {"max_shown": SHOWN, "batch": 32}, 8),
         ("short, bfloat16", {"max_shown": SHOWN, "precision": "bfloat16"}, 8),
     ):
         descriptor = Autoencoder(AutoencoderParameters(**keys), setting)
@@ -112,7 +113,7 @@ def schedules() -> Iterator[str]:
             if lesson in (1, most):
                 left = error(descriptor, unseen) / untrained
                 yield (
-                    f"{name:<16}{lesson} training{'s' * (lesson > 1)}: {left:6.1%} of the error "
+                    f"{name:<26}{lesson} training{'s' * (lesson > 1)}: {left:6.1%} of the error "
                     f"left ({spent:.0f} s, {shown} frames)"
                 )
 

@@ -59,12 +59,13 @@ VARIANTS = {
     "a_tenth": autoencoder(max_shown=4096),
     "four_times": autoencoder(max_inputs=16384, max_shown=163840),
     "paper_schedule": autoencoder(schedule="paper"),
+    "minibatches_of_32": autoencoder(batch=32),
     "float32": autoencoder(precision="float32"),
 }
 METHODS = ("stax", "taxons", "serene", "novelty_search", "map_elites", "nsga2")
 CHEAP = ("serene", "novelty_search", "map_elites", "nsga2")
 ABLATIONS = ("stax", "alternate", "single_frame", "reset", "untrained")
-COSTS = ("stax", "a_tenth", "four_times", "float32")
+COSTS = ("stax", "a_tenth", "four_times", "minibatches_of_32", "float32")
 
 
 @dataclass(frozen=True)
