@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Interval
 
 # Inputs of an epoch, epochs, inputs shown in all. `python -m benchmarks training` compares the two.
-SHORT = {"max_inputs": 4096, "max_epochs": 101, "max_shown": 40960}
+SHORT = {"max_inputs": 4096, "max_epochs": 101, "max_shown": 4096}
 PAPER = {"max_inputs": 0, "max_epochs": 101, "max_shown": 0}  # the code's 100 epochs, off by one
 
 
@@ -52,7 +52,7 @@ class AutoencoderParameters:
         reset: Whether each training begins with fresh weights instead of the present ones.
         weights: Which are kept after a training: those best in validation, or the last (the code).
         schedule: `paper`: each epoch sees all inputs, up to 101 epochs. `short`: a convolutional
-            network sees 4 096 an epoch, 40 960 in all; an MLP, which costs little, learns as in the
+            network sees 4 096 in all, be they few and shown often or many; an MLP, which costs little, learns as in the
             paper. The three numbers may be given themselves.
         max_inputs: Frames, or vectors, of an epoch, those held out included; where there are more,
             each epoch draws anew which it learns from. 0 for all; None for the schedule's.

@@ -336,11 +336,11 @@ def test_an_epoch_sees_no_more_than_it_may_and_the_next_sees_others(
 @pytest.mark.parametrize(
     ("keys", "numbers"),
     [
-        ({}, (4096, 101, 40960)),
+        ({}, (4096, 101, 4096)),
         ({"network": "mlp"}, (0, 101, 0)),
         ({"schedule": "paper"}, (0, 101, 0)),
         ({"schedule": "paper", "max_inputs": 50}, (50, 101, 0)),
-        ({"max_epochs": 3}, (4096, 3, 40960)),
+        ({"max_epochs": 3}, (4096, 3, 4096)),
     ],
 )
 def test_the_schedule_gives_what_is_not_given(
@@ -353,10 +353,10 @@ def test_the_schedule_gives_what_is_not_given(
 @pytest.mark.parametrize(
     ("keys", "individuals", "epochs"),
     [
-        ({}, 100, 101),
-        ({}, 1000, 41),
-        ({}, 4096, 10),
-        ({}, 100_000, 10),
+        ({}, 40, 101),
+        ({}, 100, 41),
+        ({}, 4096, 1),
+        ({}, 100_000, 1),
         ({"max_shown": 7}, 100, 1),
         ({"schedule": "paper"}, 100_000, 101),
     ],
