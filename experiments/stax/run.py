@@ -56,16 +56,15 @@ VARIANTS = {
     "reset": autoencoder(reset=True),
     "untrained": autoencoder(train=False),
     # what a training may cost, in frames shown
-    "a_tenth": autoencoder(max_shown=4096),
-    "four_times": autoencoder(max_inputs=16384, max_shown=163840),
-    "paper_schedule": autoencoder(schedule="paper"),
+    "shown_1024": autoencoder(max_shown=1024),
+    "shown_40960": autoencoder(max_shown=40960),
     "minibatches_of_32": autoencoder(batch=32),
     "float32": autoencoder(precision="float32"),
 }
 METHODS = ("stax", "taxons", "serene", "novelty_search", "map_elites", "nsga2")
 CHEAP = ("serene", "novelty_search", "map_elites", "nsga2")
 ABLATIONS = ("stax", "alternate", "single_frame", "reset", "untrained")
-COSTS = ("stax", "a_tenth", "four_times", "minibatches_of_32", "float32")
+COSTS = ("stax", "shown_1024", "shown_40960", "minibatches_of_32", "float32")
 
 
 @dataclass(frozen=True)

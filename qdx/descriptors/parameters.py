@@ -52,8 +52,8 @@ class AutoencoderParameters:
         reset: Whether each training begins with fresh weights instead of the present ones.
         weights: Which are kept after a training: those best in validation, or the last (the code).
         schedule: `paper`: each epoch sees all inputs, up to 101 epochs. `short`: a convolutional
-            network sees 4 096 in all, be they few and shown often or many; an MLP, which costs little, learns as in the
-            paper. The three numbers may be given themselves.
+            network sees 4 096 in all, be they few and shown often or many and shown once; an MLP,
+            which costs little, learns as in the paper. The three numbers may be given themselves.
         max_inputs: Frames, or vectors, of an epoch, those held out included; where there are more,
             each epoch draws anew which it learns from. 0 for all; None for the schedule's.
         max_epochs: At most so many epochs; None for the schedule's.
