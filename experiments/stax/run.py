@@ -58,6 +58,7 @@ VARIANTS = {
     # what a training may cost, in frames shown
     "shown_1024": autoencoder(max_shown=1024),
     "shown_40960": autoencoder(max_shown=40960),
+    "paper_schedule": autoencoder(schedule="paper"),
     "minibatches_of_32": autoencoder(batch=32),
     "float32": autoencoder(precision="float32"),
 }
