@@ -19,6 +19,7 @@ from qdx.assembly.stored import StoredRun, with_overrides
 from qdx.campaign import loop
 from qdx.campaign.stopwatch import Stopwatch
 from qdx.core.errors import InterruptedRun, RolloutError
+from qdx.core.records import joined
 from qdx.core.types import Evaluations, Json, Outcomes, Record, State, Status, Verdict, seen
 from qdx.metrics.spaces import correlation, drift
 from qdx.storage import Delta, RunDirectory, Snapshot
@@ -253,8 +254,7 @@ class Campaign:
 
     def commit(self, status: str) -> None:
         """Make everything so far durable, or nothing; only what is new is written."""
-        changes = self.records.changes()
-        deltas = {"records": Delta(changes.added, changes.removed, changes.reset)}
+        deltas = {name: Delta(*changes) for name, changes in self.records.changes().items()}
         for name, archive in self.archives.items():
             members = archive.changes()
             deltas[f"archives/{name}"] = Delta({"id": members.added}, members.removed)
@@ -276,7 +276,9 @@ class Campaign:
     def _restore(self, snapshot: Snapshot) -> None:
         if not snapshot.commit:
             return
-        self.records.load(snapshot.tables["records"])
+        self.records.load(joined(snapshot.tables))
+        if "descriptions" not in snapshot.tables:  # of format 1
+            self.records.rewrite()
         self.records.restore(snapshot.states["records"])
         for name, archive in self.archives.items():
             archive.load(snapshot.tables[f"archives/{name}"]["id"])

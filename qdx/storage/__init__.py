@@ -6,6 +6,7 @@ Log-Structured File System", ACM TOCS 10(1), 1992, the idea.
 """
 
 from qdx.storage.journal import read_timings
+from qdx.storage.lease import is_held
 from qdx.storage.run_directory import RunDirectory
 from qdx.storage.segments import Delta
 from qdx.storage.snapshot import Snapshot, read, read_config
@@ -16,6 +17,7 @@ __all__ = [
     "Report",
     "RunDirectory",
     "Snapshot",
+    "is_held",
     "read",
     "read_config",
     "read_timings",
