@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval, Predicate
 
@@ -33,6 +33,23 @@ class CheckpointSection:
 
 
 @dataclass(frozen=True)
+class SteadySection:
+    """What a steady campaign keeps under way.
+
+    Attributes:
+        shard: Genomes that are asked for, run and told together; 0 for a sixteenth of what stands
+            for a generation. Evolution strategies ask for their whole population instead.
+        in_flight: Shards under way for each that can run at once; the others wait their turn.
+        keep_events: Keep the whole event log, not only what the commits in place may need: the run
+            then follows from its config and the log, without an episode.
+    """
+
+    shard: Annotated[int, Ge(0)] = 0
+    in_flight: Annotated[int, Ge(1)] = 2
+    keep_events: bool = False
+
+
+@dataclass(frozen=True)
 class CampaignSection:
     """The keys of a config that are no section.
 
@@ -43,6 +60,7 @@ class CampaignSection:
         max_failed_fraction: A generation with more failed episodes than this stops the campaign.
         budget_steps: Steps of all episodes; the campaign ends with the first budget that is spent.
         island: Number of this campaign among those that share an archive.
+        mode: generational, or steady: results are told as they arrive, one shard at a time.
     """
 
     budget: Annotated[int, Ge(1)]
@@ -51,3 +69,4 @@ class CampaignSection:
     max_failed_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.5
     budget_steps: Annotated[int, Ge(1)] | None = None
     island: Annotated[int, Interval(ge=0, lt=8192)] = 0
+    mode: Literal["generational", "steady"] = "generational"

@@ -16,8 +16,8 @@ scheduler the emitter that was asked least has the turn.
 
 Deviations: `emitters_per_batch` n > 1 lets n emitters work in one generation, each judged against
 the map as it was before. In a steady campaign a shard is the λ samples of one emitter, which has no
-other turn until they are back. A strategy that has collapsed or diverged restarts in any case. Initial
-genes of the emitters are not evaluated; the SERENE baseline does not store them.
+other turn until they are back. A strategy that has collapsed or diverged restarts in any case.
+Initial genes of the emitters are not evaluated; the SERENE baseline does not store them.
 """
 
 from __future__ import annotations

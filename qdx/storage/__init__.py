@@ -5,6 +5,7 @@ A commit stores the state of every part whole and, for each table, what is new.
 Log-Structured File System", ACM TOCS 10(1), 1992, the idea.
 """
 
+from qdx.storage.events import Event, EventLog, count_beyond
 from qdx.storage.journal import read_timings
 from qdx.storage.run_directory import RunDirectory
 from qdx.storage.segments import Delta
@@ -13,9 +14,12 @@ from qdx.storage.verification import Report, verify
 
 __all__ = [
     "Delta",
+    "Event",
+    "EventLog",
     "Report",
     "RunDirectory",
     "Snapshot",
+    "count_beyond",
     "read",
     "read_config",
     "read_timings",
