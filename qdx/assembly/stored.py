@@ -24,7 +24,7 @@ from qdx.metrics.coverage import cell_index, uniformity
 from qdx.metrics.phases import PHASES, phases
 from qdx.metrics.spaces import correlation
 from qdx.metrics.tally import Tally
-from qdx.storage import Snapshot, read, read_config, read_timings
+from qdx.storage import Snapshot, count_beyond, read, read_config, read_timings
 
 TRUTH_SAMPLE = 300  # archived individuals whose distances are compared with the true ones
 
@@ -132,11 +132,13 @@ class StoredRun:
             "path": str(self.path),
             "task": self.config.task.kind,
             "searcher": self.config.searcher.kind,
+            "mode": self.config.campaign.mode,
             "seed": self.config.campaign.seed,
             "status": meta.get("status", "created"),
             "budget": self.config.campaign.budget,
             **self._found(),
             **self._archived(),
+            **self._events(),
             "space_version": self.space,
             "device": meta.get("environment", {}).get("device"),
             "versions": meta.get("environment", {}).get("versions", {}),
@@ -183,6 +185,13 @@ class StoredRun:
             "coverage_archive": covered / int(np.prod(facts.bins)),
             "truth_correlation": resembles,
         }
+
+    def _events(self) -> Json:
+        """What the event log holds, of a steady run: told at the commit, and beyond it."""
+        if self.config.campaign.mode == "generational":
+            return {}
+        told = self.snapshot.meta.get("events", 0)
+        return {"events": {"told": told, "beyond": count_beyond(self.path, told)}}
 
     def seconds_by_generation(self) -> dict[int, float]:
         """Wall seconds of each committed generation, its last run where it was repeated."""

@@ -191,6 +191,12 @@ def decode(payload: bytes) -> Event:
     return Event(int(tensors["event"]), int(tensors["asked"]), ids, outcomes)
 
 
+def read_events(root: Path) -> Iterator[Event]:
+    """What the log of a run holds, the oldest first; without a lock, and changing nothing."""
+    for _, path in _files(root / EVENTS):
+        yield from map(decode, _payloads(path))
+
+
 def count_beyond(root: Path, told: int) -> int:
     """Whole events that lie beyond a commit; also while they are being written."""
     files = _files(root / EVENTS)
