@@ -117,9 +117,9 @@ class EventLog:
         if oldest is None:
             return
         files = _files(self._folder)
-        ends = [*files[1:], (self._next, None)]
-        for (_, path), (after, _) in zip(files, ends, strict=True):
-            if after <= oldest + 1:
+        ends = [first for first, _ in files[1:]] + [self._next]  # what follows on each
+        for (_, path), end in zip(files, ends, strict=False):
+            if end <= oldest + 1:
                 remove(path)
 
     def close(self) -> None:

@@ -123,7 +123,7 @@ def test_a_section_may_be_its_kind_alone() -> None:
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"sead": 3}, "sead: unknown key. Did you mean 'seed'?"),
+        ({"sed": 3}, "sed: unknown key. Did you mean 'seed'?"),
         (
             {"searcher": {"kind": "map_elites", "btach": 3}},
             "searcher.btach: unknown key. Did you mean 'batch'?",
