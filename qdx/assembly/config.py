@@ -19,9 +19,11 @@ from typing import Any
 
 import yaml
 
+from qdx.assembly.islands import of_island
 from qdx.assembly.sections import (
     CampaignSection,
     CheckpointSection,
+    IslandsSection,
     SteadySection,
     as_file_name,
 )
@@ -39,7 +41,10 @@ DEFAULTS = {
     "executor": "local",
 }  # policy: the task's
 STEADY = "steady_batch"  # what the parameters of a searcher have that may be steady
-SAFE_ON_RESUME = ("budget", "budget_steps", "executor", "checkpoint", "max_failed_fraction")
+SAFE_ON_RESUME = (
+    *("budget", "budget_steps", "executor", "checkpoint", "max_failed_fraction"),
+    *("islands.wait_s", "islands.folder"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Config:
     campaign: CampaignSection
     checkpoint: CheckpointSection
     steady: SteadySection
+    islands: IslandsSection | None
     task: Section
     policy: Section
     encoding: Section
@@ -78,6 +84,7 @@ class Config:
         if campaign["mode"] == "generational":
             steady = {}
             del campaign["mode"]
+        islands = {} if self.islands is None else {"islands": _plain(asdict(self.islands))}
         if campaign["budget_steps"] is None:
             del campaign["budget_steps"]
         if sections["encoding"] == {"kind": "direct"}:
@@ -85,6 +92,7 @@ class Config:
         return {
             **campaign,
             **steady,
+            **islands,
             **sections,
             "archives": {name: section.resolved() for name, section in self.archives.items()},
             "checkpoint": _plain(asdict(self.checkpoint)),
@@ -119,8 +127,9 @@ def check(raw: Json, name: str = "") -> Config:
         ConfigError: Whatever is wrong, a line each.
     """
     problems: list[str] = []
+    raw = of_island(raw, name, problems)
     known = [f.name for f in fields(CampaignSection)] + [*SECTIONS, "archives"]
-    known += ["checkpoint", "steady"]
+    known += ["checkpoint", "steady", "islands"]
     for key in raw:
         if key not in known:
             problems.append(f"{key}: unknown key.{did_you_mean(key, known)}")
@@ -128,6 +137,8 @@ def check(raw: Json, name: str = "") -> Config:
     campaign = read_values(CampaignSection, top, "", problems)
     checkpoint = read_values(CheckpointSection, raw.get("checkpoint") or {}, "checkpoint", problems)
     steady = read_values(SteadySection, raw.get("steady") or {}, "steady", problems)
+    shared = raw.get("islands")
+    islands = None if shared is None else read_values(IslandsSection, shared, "islands", problems)
     searcher = _section("searcher", "searcher", raw.get("searcher"), problems)
     own = brought(raw.get("searcher"))
     task = _section("task", "task", raw.get("task"), problems)
@@ -137,14 +148,15 @@ def check(raw: Json, name: str = "") -> Config:
     parts |= {s: _section(s, s, given.get(s), problems) for s in SECTIONS if s not in parts}
     archives = _archives(raw.get("archives") or {}, searcher, problems)
     _check_mode(campaign, searcher, "steady" in raw, problems)
+    _check_islands(campaign, searcher, islands, problems)
     if problems:
         raise ConfigError("\n".join(problems))
     assert campaign is not None  # for the type checker: no problems, so it was read
     if not campaign.name:
         default = name or as_file_name(f"{task.kind}-{searcher.kind}")
         campaign = CampaignSection(**{**asdict(campaign), "name": default})
-    own_sections = {"checkpoint": checkpoint, "steady": steady, "archives": archives}
-    return Config(campaign=campaign, **own_sections, **parts)
+    own_sections = {"checkpoint": checkpoint, "steady": steady, "islands": islands}
+    return Config(campaign=campaign, archives=archives, **own_sections, **parts)
 
 
 def changed(old: Any, new: Any, path: str = "") -> list[str]:
@@ -199,11 +211,30 @@ def _check_mode(campaign: Any, searcher: Any, has_section: bool, problems: list[
         if has_section:
             problems.append("steady: expected only with mode: steady. Set that, or leave it out.")
     elif not hasattr(searcher.parameters, STEADY):
-        may = [n for n, r in sorted(SEARCHERS.items()) if hasattr(resolve(r.parameters), STEADY)]
         problems.append(
             f"mode: expected generational, for {searcher.kind} looks at a generation as a whole, "
-            f"got 'steady'. Leave it out, or use one of {', '.join(may)}."
+            f"got 'steady'. Leave it out, or use one of {', '.join(_free())}."
         )
+
+
+def _check_islands(campaign: Any, searcher: Any, islands: Any, problems: list[str]) -> None:
+    """Whether the searcher can take others in, and the island is one of them."""
+    if campaign is None or searcher is None or islands is None:
+        return
+    if not hasattr(searcher.parameters, STEADY):
+        problems.append(
+            f"islands: expected a searcher that judges by the archive alone, got {searcher.kind}. "
+            f"Use one of {', '.join(_free())}."
+        )
+    if campaign.island >= islands.n:
+        problems.append(
+            f"island: expected less than the {islands.n} islands, got {campaign.island}."
+        )
+
+
+def _free() -> list[str]:
+    """Searchers that need no generation, and can take others in."""
+    return [n for n, r in sorted(SEARCHERS.items()) if hasattr(resolve(r.parameters), STEADY)]
 
 
 def _policy(raw: Any, task: Section | None) -> Any:

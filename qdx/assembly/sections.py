@@ -50,6 +50,23 @@ class SteadySection:
 
 
 @dataclass(frozen=True)
+class IslandsSection:
+    """How campaigns exchange what they keep.
+
+    Attributes:
+        n: Islands, this one among them.
+        folder: Where they publish; all of them see it.
+        exchange: Generations between moments.
+        wait_s: Seconds that an island waits for what another one is to have published.
+    """
+
+    n: Annotated[int, Ge(1)]
+    folder: str
+    exchange: Annotated[int, Ge(1)] = 10
+    wait_s: Annotated[float, Ge(0)] = 600.0
+
+
+@dataclass(frozen=True)
 class CampaignSection:
     """The keys of a config that are no section.
 

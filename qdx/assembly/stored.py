@@ -269,7 +269,7 @@ def with_overrides(stored: StoredRun, overrides: Sequence[str]) -> tuple[Config,
             "budget_steps: cannot be set in a run that has begun without it, for its steps were "
             "not counted. Use budget."
         )
-    unsafe = [k for k in changed(before, dict(now)) if k.split(".")[0] not in SAFE_ON_RESUME]
+    unsafe = [k for k in changed(before, dict(now)) if not {k, k.split(".")[0]} & {*SAFE_ON_RESUME}]
     if unsafe:
         raise ConfigError(
             f"{', '.join(unsafe)}: cannot change in a run that has begun; only "

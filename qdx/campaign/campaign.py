@@ -16,6 +16,8 @@ from qdx.assembly.environment import differences, environment
 from qdx.assembly.parts import Parts, build
 from qdx.assembly.stored import StoredRun, with_overrides
 from qdx.campaign import learning, loop, steady
+from qdx.campaign.exchange import Exchange, refuse_used
+from qdx.campaign.rhythm import Rhythm
 from qdx.campaign.stopwatch import Stopwatch
 from qdx.campaign.window import Window, refuse_failures
 from qdx.core.errors import InterruptedRun, RolloutError
@@ -55,7 +57,11 @@ class Campaign:
         parts = build(resolved)
         c = resolved.campaign
         path = Path(out) if out is not None else Path("archives") / f"{c.name}-{c.seed}"
+        if resolved.islands is not None:
+            refuse_used(resolved.islands, c.island)
         self._begin(parts, RunDirectory.create(path, resolved.text()), overrides=[])
+        if self.exchange is not None:
+            self.exchange.begin(resolved.text())
         self._open_events()
 
     @classmethod
@@ -102,7 +108,11 @@ class Campaign:
         self.tally = watch.wrap("tally", parts.tally)
         self.rollout = parts.rollout
         self._directory = watch.wrap("directory", directory)
+        shared, island = parts.config.islands, parts.config.campaign.island
+        self.exchange = Exchange(shared, island) if shared is not None else None
         self._is_steady = parts.config.campaign.mode == "steady"
+        self._loop: Any = steady if self._is_steady else loop
+        self._own_parts = ["steady"] * self._is_steady + ["exchange"] * (shared is not None)
         batch = getattr(parts.config.searcher.parameters, STEADY, 0)
         self.steady = steady.Steady(parts.config.steady, batch, list(self.archives))
         self.redescribe = parts.descriptor.describe  # so that time is not counted twice
@@ -110,8 +120,7 @@ class Campaign:
         self._is_stopping = False
         self._on_record: Callable[[Record], None] = lambda record: None
         self.on_waiting: Callable[[int], None] = lambda n: None
-        self._committed_generation = 0
-        self._committed_at = time.monotonic()
+        self._rhythm = Rhythm(parts.config.checkpoint)
 
     def __enter__(self) -> Campaign:
         """The campaign itself."""
@@ -136,7 +145,7 @@ class Campaign:
         """
         self._on_record = on_record or self._on_record
         try:
-            (steady if self._is_steady else loop).run(self)
+            self._loop.run(self)
         except InterruptedRun as error:
             self._is_stopping = False
             self.commit("interrupted")
@@ -147,13 +156,18 @@ class Campaign:
 
     def step(self) -> Record:
         """One generation, or as many results, journalled, and committed when due."""
-        record: Record = (steady if self._is_steady else loop).generation(self)
+        record: Record = self._loop.generation(self)
         self.journal(record)
         if self.is_finished():
             self.commit("finished")
         elif self.is_commit_due():
             self.commit("running")
         return record
+
+    def meet(self) -> None:
+        """Exchange with other islands, where there are any and a moment is due."""
+        if self.exchange is not None:
+            self.exchange.meet(self)
 
     def stop(self) -> None:
         """Ask a running campaign to commit and end; safe from a signal handler."""
@@ -181,12 +195,7 @@ class Campaign:
 
     def is_commit_due(self) -> bool:
         """Whether enough has happened since the last commit; the first generation is committed."""
-        rhythm = self.config.checkpoint
-        return (
-            self._committed_generation == 0
-            or self.tally.generation - self._committed_generation >= rhythm.generations
-            or time.monotonic() - self._committed_at >= rhythm.seconds
-        )
+        return self._rhythm.is_due(self.tally.generation)
 
     def refuse_failures(self, outcomes: Outcomes) -> None:
         """Stop when more of a generation failed than the config tolerates.
@@ -239,6 +248,8 @@ class Campaign:
 
     def commit(self, status: str) -> None:
         """Make everything so far durable, or nothing; only what is new is written."""
+        if status == "finished" and self.exchange is not None:
+            self.exchange.end(self)
         changes = self.records.changes()
         deltas = {"records": Delta(changes.added, changes.removed, changes.reset)}
         for name, archive in self.archives.items():
@@ -249,8 +260,7 @@ class Campaign:
             part.committed()
         if self._is_steady:
             self.steady.committed(self._directory.metas[0].get("events", 0))
-        self._committed_generation = self.tally.generation
-        self._committed_at = time.monotonic()
+        self._rhythm.committed(self.tally.generation)
 
     def _states(self) -> dict[str, State]:
         return {
@@ -258,7 +268,7 @@ class Campaign:
             "descriptor": self.descriptor.state(),
             "tally": self.tally.state(),
             "records": self.records.state(),
-            **({"steady": self.steady.state()} if self._is_steady else {}),
+            **{name: getattr(self, name).state() for name in self._own_parts},
             **{f"archives/{name}": a.state() for name, a in self.archives.items()},
         }
 
@@ -270,9 +280,9 @@ class Campaign:
         for name, archive in self.archives.items():
             archive.load(snapshot.tables[f"archives/{name}"]["id"])
             archive.restore(snapshot.states[f"archives/{name}"])
-        for part in ("searcher", "descriptor", "tally") + ("steady",) * self._is_steady:
+        for part in ("searcher", "descriptor", "tally", *self._own_parts):
             getattr(self, part).restore(snapshot.states[part])
-        self._committed_generation = self.tally.generation
+        self._rhythm.committed(self.tally.generation)
 
     def _open_events(self) -> None:
         """Go on from the event log, in a steady campaign."""

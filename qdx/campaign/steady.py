@@ -33,6 +33,8 @@ GENOMES = ("ids", "genes", "parents", "purpose", "trial")
 def generation(c: Campaign) -> Record:
     """Tell results as they come, until there are as many as a generation has."""
     s = c.steady
+    if not s.window.evaluations:
+        c.meet()
     while not s.is_due(c):
         genomes, outcomes = s.next_result(c)
         tell(c, genomes, outcomes)
@@ -67,6 +69,8 @@ def tell_again(c: Campaign) -> int:
     """What was written after the last commit, in its order and without an episode; how much."""
     s, before = c.steady, c.steady.told
     for event in s.log.beyond(s.told):
+        if not s.window.evaluations:
+            c.meet()
         s.ask_until(c, event)
         tell(c, s.under_way.pop(int(event.ids[0])), event.outcomes)
         s.told = event.number
