@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,16 +21,19 @@ from qdx.cli.app import call
 from qdx.core.errors import ConfigError, DamagedRunError, InterruptedRun, RolloutError
 from qdx.storage import verify
 from qdx.storage.published import island_folder, moments, read_moment
+from tests.campaign.processes import spawn, waiting
 
+CMA_ME = {"kind": "cma_me", "emitters": 4, "population": 25, "emitters_per_batch": 2}
 EACH: list[dict[str, Any]] = [
     {"seed": 1},
-    {"seed": 2, "searcher": {"kind": "cma_me", "population": 25, "emitters_per_batch": 2}},
+    {"seed": 2, "searcher": CMA_ME},
     {"seed": 3, "mode": "steady", "steady": {"shard": 10}},
 ]
 
 
 def config(folder: Path, island: int, *, n: int = 3, **more: Any) -> dict[str, Any]:
-    islands = {"folder": str(folder / "exchange"), "exchange": 2, "wait_s": 60, "each": EACH[:n]}
+    each = EACH if n == 3 else [{"seed": 1}, {"seed": 2}][:n]
+    islands = {"folder": str(folder / "exchange"), "exchange": 2, "wait_s": 60, "each": each}
     return {
         "budget": 500,
         "task": "point",
@@ -168,11 +174,12 @@ def test_who_waits_can_be_stopped(tmp_path: Path) -> None:
     assert digests(tmp_path / "0")[2] == "interrupted"
 
 
-def test_a_larger_budget_goes_on_alone(calm: Path) -> None:
+def test_a_larger_budget_goes_on_alone(calm: Path, tmp_path: Path) -> None:
     before = moments(island_folder(calm / "exchange", 0))
-    with Campaign.resume(calm / "0", ["budget=600"]) as campaign:
+    shutil.copytree(calm / "0", tmp_path / "0")
+    with Campaign.resume(tmp_path / "0", ["budget=700"]) as campaign:
         campaign.run()
-    assert StoredRun.open(calm / "0").tally().evaluations == 600
+    assert StoredRun.open(tmp_path / "0").tally().evaluations == 700
     assert moments(island_folder(calm / "exchange", 0)) == before
 
 
@@ -216,3 +223,63 @@ def test_a_wrong_config_is_named(keys: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         load({**config(tmp_path, 0), **keys})
     assert said in str(error.value)
+
+
+def test_the_shared_archive_is_the_fittest_of_each_cell_of_all_that_was_published(
+    calm: Path, tmp_path: Path, capsys: Any
+) -> None:
+    command = ["gather", str(calm / "exchange"), "--out"]
+    assert call([*command, str(tmp_path / "one")]) == call([*command, str(tmp_path / "two")]) == 0
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    best: dict[tuple[int, ...], tuple[float, int]] = {}
+    for moment in range(1, 6):
+        for island in range(3):
+            published = read_moment(island_folder(calm / "exchange", island), moment)
+            columns = published.columns if published else {}
+            rows = [columns[name] for name in ("truth", "fitness", "id")] if columns else [[]] * 3
+            for point, fitness, id_ in zip(*rows, strict=True):
+                cell = tuple(np.clip((point + 1) * 6, 0, 11).astype(int).tolist())
+                if cell not in best or fitness > best[cell][0]:
+                    best[cell] = float(fitness), int(id_)
+    shared = StoredRun.open(tmp_path / "one")
+    assert shared.archive_ids().tolist() == sorted(id_ for _, id_ in best.values())
+    assert of_island(shared.archive_ids()).tolist() == [0, 1, 2]
+
+
+def test_one_may_go_on_from_the_shared_archive(calm: Path, tmp_path: Path) -> None:
+    assert call(["gather", str(calm / "exchange"), "--out", str(tmp_path / "shared")]) == 0
+    before = StoredRun.open(tmp_path / "shared").tally().evaluations
+    with Campaign.resume(tmp_path / "shared", [f"budget={before + 100}"]) as campaign:
+        campaign.run()
+    assert 3 in of_island(StoredRun.open(tmp_path / "shared").archive_ids())
+    digests(tmp_path / "shared")
+
+
+def test_a_folder_without_islands_is_refused(tmp_path: Path, capsys: Any) -> None:
+    assert call(["gather", str(tmp_path), "--out", str(tmp_path / "shared")]) == 2
+    assert "expected a folder in which islands publish" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_islands_killed_by_the_system_go_on_to_the_same_bytes(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"n": 2, "budget": 2000}
+    calm = tmp_path / "calm"
+    sail(*(Campaign(config(calm, i, **keys), calm / f"{i}") for i in range(2)))
+    raw = {k: v for k, v in config(tmp_path, 0, **keys).items() if k != "island"}
+    raw["islands"] = {**raw["islands"], "wait_s": 3}
+    (tmp_path / "c.yaml").write_text(json.dumps(raw))
+    all_of_them = tmp_path / "all"
+    command = ("islands", tmp_path / "c.yaml", "--out", all_of_them)
+    process = spawn("qdx", *command, folder=tmp_path, log="log")
+    for _ in waiting():
+        if moments(island_folder(all_of_them / "exchange", 1)):
+            break
+    os.kill(json.loads((all_of_them / "1" / "lock").read_text())["pid"], signal.SIGKILL)
+    assert process.wait(120) in (4, 5), (tmp_path / "log").read_text()
+    assert "island 1 ended with exit code -9" in (tmp_path / "log").read_text()
+    again = spawn("qdx", *command, folder=tmp_path, log="log")
+    assert again.wait(120) == 0, (tmp_path / "log").read_text()
+    for island in ("0", "1"):
+        assert digests(all_of_them / island)[0] == digests(calm / island)[0]
+    shared = StoredRun.open(all_of_them / "shared")
+    assert of_island(shared.archive_ids()).tolist() == [0, 1]
