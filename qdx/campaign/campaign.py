@@ -57,11 +57,9 @@ class Campaign:
         parts = build(resolved)
         c = resolved.campaign
         path = Path(out) if out is not None else Path("archives") / f"{c.name}-{c.seed}"
-        if resolved.islands is not None:
-            refuse_used(resolved.islands, c.island)
+        refuse_used(resolved.islands, c.island)
         self._begin(parts, RunDirectory.create(path, resolved.text()), overrides=[])
-        if self.exchange is not None:
-            self.exchange.begin(resolved.text())
+        self.exchange.begin(resolved.text())
         self._open_events()
 
     @classmethod
@@ -109,7 +107,7 @@ class Campaign:
         self.rollout = parts.rollout
         self._directory = watch.wrap("directory", directory)
         shared, island = parts.config.islands, parts.config.campaign.island
-        self.exchange = Exchange(shared, island) if shared is not None else None
+        self.exchange = Exchange(shared, island)
         self._is_steady = parts.config.campaign.mode == "steady"
         self._loop: Any = steady if self._is_steady else loop
         self._own_parts = ["steady"] * self._is_steady + ["exchange"] * (shared is not None)
@@ -163,11 +161,6 @@ class Campaign:
         elif self.is_commit_due():
             self.commit("running")
         return record
-
-    def meet(self) -> None:
-        """Exchange with other islands, where there are any and a moment is due."""
-        if self.exchange is not None:
-            self.exchange.meet(self)
 
     def stop(self) -> None:
         """Ask a running campaign to commit and end; safe from a signal handler."""
@@ -237,7 +230,7 @@ class Campaign:
         )
 
     def journal(self, record: Record, *, is_new: bool = True) -> None:
-        """Append a record and, unless it is told again, its timings."""
+        """Append a record and, unless it came without episodes, its timings."""
         self._directory.append({k: v for k, v in vars(record).items() if k != "lesson" or v})
         if not is_new:
             return
@@ -248,7 +241,7 @@ class Campaign:
 
     def commit(self, status: str) -> None:
         """Make everything so far durable, or nothing; only what is new is written."""
-        if status == "finished" and self.exchange is not None:
+        if status == "finished":
             self.exchange.end(self)
         changes = self.records.changes()
         deltas = {"records": Delta(changes.added, changes.removed, changes.reset)}

@@ -35,18 +35,21 @@ DESCRIBED = ("descriptor", "surprise")  # what each describes anew
 
 @final
 class Exchange:
-    """An island's dealings with the others."""
+    """An island's dealings with the others; none where a campaign is alone."""
 
-    def __init__(self, parameters: IslandsSection, island: int) -> None:
+    def __init__(self, parameters: IslandsSection | None, island: int) -> None:
         """No moment has been yet."""
-        self._p, self._island = parameters, island
-        self._folder = Path(parameters.folder)
+        self._is_alone = parameters is None
+        self._p, self._island = parameters or IslandsSection(n=1, folder=""), island
+        self._folder = Path(self._p.folder)
         self._own = island_folder(self._folder, island)
         self.moment = 0
         self._met: set[int] = set()  # islands whose config was looked at
 
     def begin(self, config: str) -> None:
         """Say in the folder what this island is."""
+        if self._is_alone:
+            return
         self._own.mkdir(parents=True, exist_ok=True)
         write_file(self._own / "config.yaml", config.encode())
 
@@ -58,6 +61,8 @@ class Exchange:
             InterruptedRun: Asked to stop while it waited.
             ConfigError: Another island runs something else.
         """
+        if self._is_alone:
+            return
         others = [i for i in range(self._p.n) if i != self._island]
         while c.tally.generation // self._p.exchange > self.moment and not self._has_ended():
             self._publish(c, self.moment + 1, is_last=False)
@@ -69,7 +74,8 @@ class Exchange:
 
     def end(self, c: Campaign) -> None:
         """Publish what is left: others go on without this island."""
-        self._publish(c, self.moment + 1, is_last=True)
+        if not self._is_alone:
+            self._publish(c, self.moment + 1, is_last=True)
 
     def state(self) -> State:
         """How many moments have been."""
@@ -124,13 +130,13 @@ class Exchange:
             c.records.sweep()
 
 
-def refuse_used(parameters: IslandsSection, island: int) -> None:
+def refuse_used(parameters: IslandsSection | None, island: int) -> None:
     """Refuse a folder in which an earlier run has published as this island.
 
     Raises:
         ConfigError: It has.
     """
-    if moments(island_folder(Path(parameters.folder), island)):
+    if parameters is not None and moments(island_folder(Path(parameters.folder), island)):
         raise ConfigError(
             f"islands.folder: expected no moments of island {island} in {parameters.folder}, got "
             "those of an earlier run. Resume that one, or name another folder."

@@ -55,7 +55,7 @@ def _add(c: Campaign, moment: list[Published]) -> None:
         window.add(evaluations, verdicts)
     c.records.sweep()
     c.tally.end_generation()
-    c.journal(c.line(window))
+    c.journal(c.line(window), is_new=False)  # it took no time worth telling
 
 
 def _common(root: Path) -> tuple[Json, int]:

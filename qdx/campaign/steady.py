@@ -34,7 +34,7 @@ def generation(c: Campaign) -> Record:
     """Tell results as they come, until there are as many as a generation has."""
     s = c.steady
     if not s.window.evaluations:
-        c.meet()
+        c.exchange.meet(c)
     while not s.is_due(c):
         genomes, outcomes = s.next_result(c)
         tell(c, genomes, outcomes)
@@ -70,7 +70,7 @@ def tell_again(c: Campaign) -> int:
     s, before = c.steady, c.steady.told
     for event in s.log.beyond(s.told):
         if not s.window.evaluations:
-            c.meet()
+            c.exchange.meet(c)
         s.ask_until(c, event)
         tell(c, s.under_way.pop(int(event.ids[0])), event.outcomes)
         s.told = event.number

@@ -283,3 +283,24 @@ def test_islands_killed_by_the_system_go_on_to_the_same_bytes(tmp_path: Path) ->
         assert digests(all_of_them / island)[0] == digests(calm / island)[0]
     shared = StoredRun.open(all_of_them / "shared")
     assert of_island(shared.archive_ids()).tolist() == [0, 1]
+
+
+def test_a_config_without_islands_is_refused_by_the_command(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "c.yaml").write_text("budget: 10\ntask: point\nsearcher: map_elites\n")
+    assert call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")]) == 2
+    assert "islands: missing" in capsys.readouterr().err
+    assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.slow
+def test_sigterm_is_passed_on_to_all_islands_which_commit(tmp_path: Path) -> None:
+    raw = {k: v for k, v in config(tmp_path, 0, n=1, budget=10**8).items() if k != "island"}
+    (tmp_path / "c.yaml").write_text(json.dumps(raw))
+    command = ("islands", tmp_path / "c.yaml", "--out", tmp_path / "all")
+    process = spawn("qdx", *command, folder=tmp_path, log="log")
+    for _ in waiting():
+        if moments(island_folder(tmp_path / "all" / "exchange", 0)):
+            break
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130, (tmp_path / "log").read_text()
+    assert digests(tmp_path / "all" / "0")[2] == "interrupted"
