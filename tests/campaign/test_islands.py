@@ -83,6 +83,7 @@ def of_island(ids: Any) -> Any:
     return np.unique(np.asarray(ids) >> 40)
 
 
+@pytest.mark.slow
 def test_islands_are_the_same_again(calm: Path, tmp_path: Path) -> None:
     assert whole(tmp_path) == [digests(calm / str(i)) for i in range(3)]
 
@@ -124,6 +125,7 @@ def test_what_was_taken_in_is_what_a_map_would_keep(calm: Path) -> None:
     assert all(fitness_of[cell] >= fitness for cell, fitness in best.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("island", range(3))
 @pytest.mark.parametrize("generations", [3, 8])
 def test_an_island_that_was_dropped_resumes_to_the_same_bytes(

@@ -28,7 +28,12 @@ from tests.campaign.steadily import (
 )
 
 
-@pytest.mark.parametrize("kind", SEARCHERS)
+def marked(*fast: str) -> list[Any]:
+    """All searchers, those that are not named as slow tests."""
+    return [k if k in fast else pytest.param(k, marks=pytest.mark.slow) for k in SEARCHERS]
+
+
+@pytest.mark.parametrize("kind", marked("map_elites", "cma_me"))
 def test_one_shard_at_a_time_of_a_generations_size_is_the_generational_run(
     kind: str, tmp_path: Path
 ) -> None:
@@ -52,7 +57,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return digests_of
 
 
-@pytest.mark.parametrize("kind", SEARCHERS)
+@pytest.mark.parametrize("kind", marked("map_elites"))
 @pytest.mark.parametrize("is_written", [True, False], ids=["written", "not written"])
 @pytest.mark.parametrize("at", [1, 9, 45])
 def test_killed_at_any_event_it_goes_on_as_its_log_says_and_to_the_same_end(
