@@ -30,7 +30,7 @@ from qdx.tasks.redundant_arm import RedundantArm
 FRAMES, ROUNDS = 256, 2
 SAMPLES = 5
 ROWS = 200  # episodes that a schedule learns from; as many again test it
-SHORT_INPUTS = 256  # of the 1 000 frames
+SHOWN = 2560  # frames of a short training here: there are 1 000, and a campaign has more
 
 
 @functools.cache
@@ -99,8 +99,9 @@ def schedules() -> Iterator[str]:
     )
     for name, keys, most in (
         ("paper", {"schedule": "paper"}, 1),
-        ("short", {"max_inputs": SHORT_INPUTS}, 8),
-        ("short, bfloat16", {"max_inputs": SHORT_INPUTS, "precision": "bfloat16"}, 8),
+        ("short", {"max_shown": SHOWN}, 8),
+        ("short, minibatches of 32", {"max_shown": SHOWN, "batch": 32}, 8),
+        ("short, bfloat16", {"max_shown": SHOWN, "precision": "bfloat16"}, 8),
     ):
         descriptor = Autoencoder(AutoencoderParameters(**keys), setting)
         untrained, spent, shown = error(descriptor, unseen), 0.0, 0
@@ -112,7 +113,7 @@ def schedules() -> Iterator[str]:
             if lesson in (1, most):
                 left = error(descriptor, unseen) / untrained
                 yield (
-                    f"{name:<16}{lesson} training{'s' * (lesson > 1)}: {left:6.1%} of the error "
+                    f"{name:<26}{lesson} training{'s' * (lesson > 1)}: {left:6.1%} of the error "
                     f"left ({spent:.0f} s, {shown} frames)"
                 )
 

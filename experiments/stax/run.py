@@ -55,16 +55,17 @@ VARIANTS = {
     "single_frame": STAX | SINGLE,
     "reset": autoencoder(reset=True),
     "untrained": autoencoder(train=False),
-    # what a training may cost
-    "epochs_3_of_1024": autoencoder(max_inputs=1024, max_epochs=3),
-    "epochs_30_of_16384": autoencoder(max_inputs=16384, max_epochs=30),
+    # what a training may cost, in frames shown
+    "shown_1024": autoencoder(max_shown=1024),
+    "shown_40960": autoencoder(max_shown=40960),
     "paper_schedule": autoencoder(schedule="paper"),
+    "minibatches_of_32": autoencoder(batch=32),
     "float32": autoencoder(precision="float32"),
 }
 METHODS = ("stax", "taxons", "serene", "novelty_search", "map_elites", "nsga2")
 CHEAP = ("serene", "novelty_search", "map_elites", "nsga2")
 ABLATIONS = ("stax", "alternate", "single_frame", "reset", "untrained")
-COSTS = ("stax", "epochs_3_of_1024", "epochs_30_of_16384", "float32")
+COSTS = ("stax", "shown_1024", "shown_40960", "minibatches_of_32", "float32")
 
 
 @dataclass(frozen=True)

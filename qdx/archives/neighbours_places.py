@@ -13,6 +13,8 @@ from numpy import ndarray as Array
 from qdx.archives.neighbours_scan import GONE, rectangle
 from qdx.core.errors import ConfigError
 
+WIDE = 64  # coordinates beyond which they are looked at one by one
+ROOM = 1 << 24  # coordinates of (query, place) pairs that are held at a time, 128 MB
 NOBODY = np.iinfo(np.int64).max  # sorts after every id; shown as -1
 
 
@@ -100,8 +102,16 @@ class Places:
         self, queries: Float64[Array, "B D"], members: Int64[Array, "B C"]
     ) -> Float64[Array, "B C"]:
         """Distance to each place, +inf where there is none or nobody is left."""
-        gaps = self.points.take(members, axis=0).astype(np.float64)
-        total = root_of_squares(np.subtract(queries[:, None, :], gaps, out=gaps))
+        points = self.points
+        if self.dimension > WIDE:
+            points, queries = varying(points[: self.n], queries)
+        step = max(1, ROOM // max(1, members.shape[1] * points.shape[1]))
+        total = np.empty(members.shape)
+        for start in range(0, len(queries), step):
+            rows = slice(start, start + step)
+            gaps = points.take(members[rows], axis=0).astype(np.float64)
+            np.subtract(queries[rows, None, :], gaps, out=gaps)
+            total[rows] = root_of_squares(gaps)
         absent = members < 0
         if self.n_empty:
             absent |= self.counts.take(members) == 0
@@ -149,6 +159,19 @@ class Places:
         return all_distances, all_ids
 
 
+def varying(
+    points: Float32[Array, "N D"], queries: Float64[Array, "B D"]
+) -> tuple[Float32[Array, "N V"], Float64[Array, "B V"]]:
+    """The coordinates in which anything differs: the others add 0 to every distance, exactly.
+
+    Frames before one background are alike in most of their pixels.
+    """
+    first = points[:1]
+    differs = (points != first).any(axis=0) | (queries != first).any(axis=0)
+    differs[0] |= not differs.any()
+    return points[:, differs], queries[:, differs]
+
+
 def root_of_squares(gaps: Float64[Array, "B C D"]) -> Float64[Array, "B C"]:
     """Distances from the differences of coordinates, which are overwritten.
 
@@ -156,9 +179,12 @@ def root_of_squares(gaps: Float64[Array, "B C D"]) -> Float64[Array, "B C"]:
     distance has the same bits on every machine and in every batch.
     """
     np.multiply(gaps, gaps, out=gaps)
-    total: Float64[Array, "B C"] = gaps[:, :, 0].copy()
-    for axis in range(1, gaps.shape[2]):
-        total += gaps[:, :, axis]
+    squares = np.moveaxis(gaps, 2, 0)
+    if len(squares) > WIDE:
+        squares = np.ascontiguousarray(squares)  # a coordinate of all pairs lies together
+    total: Float64[Array, "B C"] = squares[0].copy()
+    for square in squares[1:]:
+        total += square
     np.sqrt(total, out=total)
     return total
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from qdx.assembly.parts import build
 from qdx.assembly.stored import StoredRun
+from qdx.core.records import joined
 
 
 def broken(run: StoredRun) -> list[str]:
@@ -44,8 +45,7 @@ def _archives_do_not_rebuild(run: StoredRun) -> Iterator[str]:
     """An archive built anew from its members must keep them all: one elite per cell."""
     parts = build(run.config)
     try:
-        if "records" in run.snapshot.tables:
-            parts.records.load(run.snapshot.tables["records"])
+        parts.records.load(joined(run.snapshot.tables))
         for name, archive in parts.archives.items():
             ids = run.archive_ids(name)
             archive.load(run.snapshot.tables.get(f"archives/{name}", {}).get("id", ids))

@@ -18,13 +18,13 @@ from numpy import ndarray as Array
 from qdx.assembly.config import SAFE_ON_RESUME, Config, changed, check, load
 from qdx.assembly.parts import build_task
 from qdx.core.errors import ConfigError
-from qdx.core.records import Records
+from qdx.core.records import Records, joined
 from qdx.core.types import Evaluations, Genomes, Json
 from qdx.metrics.coverage import cell_index, uniformity
 from qdx.metrics.phases import PHASES, phases
 from qdx.metrics.spaces import correlation
 from qdx.metrics.tally import Tally
-from qdx.storage import Snapshot, count_beyond, read, read_config, read_timings
+from qdx.storage import Snapshot, count_beyond, is_held, read, read_config, read_timings
 
 TRUTH_SAMPLE = 300  # archived individuals whose distances are compared with the true ones
 
@@ -89,8 +89,7 @@ class StoredRun:
     def _store(self) -> Records:
         """The rows of the commit, read once."""
         store = Records()
-        if "records" in self.snapshot.tables:
-            store.load(self.snapshot.tables["records"])
+        store.load(joined(self.snapshot.tables))
         store.space = self.space
         return store
 
@@ -124,6 +123,11 @@ class StoredRun:
             tally.restore(self.snapshot.states["tally"])
         return tally
 
+    def status(self) -> str:
+        """running, finished, interrupted, failed; stopped where nobody runs it any more."""
+        said = str(self.snapshot.meta.get("status", "running"))
+        return "stopped" if said == "running" and not is_held(self.path) else said
+
     def summary(self) -> Json:
         """What `qdx inspect --json` prints."""
         meta = self.snapshot.meta
@@ -134,7 +138,7 @@ class StoredRun:
             "searcher": self.config.searcher.kind,
             "mode": self.config.campaign.mode,
             "seed": self.config.campaign.seed,
-            "status": meta.get("status", "created"),
+            "status": self.status(),
             "budget": self.config.campaign.budget,
             **self._found(),
             **self._archived(),
@@ -231,7 +235,7 @@ class StoredRun:
                 sha.update(name.encode())
                 _feed(sha, array)
         for table, columns in sorted(self.snapshot.tables.items()):
-            order = np.argsort(columns["id"]) if table == "records" else slice(None)
+            order = slice(None) if table.startswith("archives/") else np.argsort(columns["id"])
             for name, array in sorted(columns.items()):
                 sha.update(f"{table}/{name}".encode())
                 _feed(sha, array[order])

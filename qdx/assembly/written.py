@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,10 @@ def read_yaml(path: Path) -> Json:
     try:
         raw = yaml.load(path.read_text(), UniqueKeys)
     except OSError as error:
+        near = difflib.get_close_matches(path.name, [p.name for p in _beside(path)], n=1)
+        hint = f" Did you mean {path.with_name(near[0])}?" if near else ""
         raise ConfigError(
-            f"config: expected a YAML file, got {path}: {error.strerror or error}."
+            f"config: expected a YAML file, got {path}: {error.strerror or error}.{hint}"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
@@ -41,6 +44,11 @@ def read_yaml(path: Path) -> Json:
     if not isinstance(raw, dict):
         raise ConfigError(f"config: expected a mapping of keys in {path}, got {raw!r}.")
     return raw
+
+
+def _beside(path: Path) -> list[Path]:
+    """The YAML files in the folder of a path."""
+    return sorted(path.parent.glob("*.yaml"))
 
 
 def parse_override(text: str) -> tuple[list[str], Any]:

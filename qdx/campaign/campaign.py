@@ -21,6 +21,7 @@ from qdx.campaign.rhythm import Rhythm
 from qdx.campaign.stopwatch import Stopwatch
 from qdx.campaign.window import Window, refuse_failures
 from qdx.core.errors import InterruptedRun, RolloutError
+from qdx.core.records import joined
 from qdx.core.types import Evaluations, Json, Outcomes, Record, State, Verdict
 from qdx.storage import Delta, RunDirectory, Snapshot
 
@@ -243,8 +244,7 @@ class Campaign:
         """Make everything so far durable, or nothing; only what is new is written."""
         if status == "finished":
             self.exchange.end(self)
-        changes = self.records.changes()
-        deltas = {"records": Delta(changes.added, changes.removed, changes.reset)}
+        deltas = {name: Delta(*changes) for name, changes in self.records.changes().items()}
         for name, archive in self.archives.items():
             members = archive.changes()
             deltas[f"archives/{name}"] = Delta({"id": members.added}, members.removed)
@@ -268,7 +268,9 @@ class Campaign:
     def _restore(self, snapshot: Snapshot) -> None:
         if not snapshot.commit:
             return
-        self.records.load(snapshot.tables["records"])
+        self.records.load(joined(snapshot.tables))
+        if "descriptions" not in snapshot.tables:  # of format 1
+            self.records.rewrite()
         self.records.restore(snapshot.states["records"])
         for name, archive in self.archives.items():
             archive.load(snapshot.tables[f"archives/{name}"]["id"])

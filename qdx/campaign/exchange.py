@@ -20,7 +20,7 @@ from numpy import ndarray as Array
 from qdx.assembly.parts import ISLAND_BITS
 from qdx.assembly.sections import IslandsSection
 from qdx.core.errors import ConfigError, InterruptedRun, RolloutError
-from qdx.core.records import columns_of, evaluations_of
+from qdx.core.records import DESCRIPTION, columns_of, evaluations_of
 from qdx.core.types import Evaluations, Json, State, Verdict, seen
 from qdx.storage.files import write_file
 from qdx.storage.published import Published, island_folder, moments, publish, read_moment
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.1  # how often a waiting island looks whether others have published
 COMMON = ("task", "policy", "encoding", "observer")  # what islands must have in common
-DESCRIBED = ("descriptor", "surprise")  # what each describes anew
 
 
 @final
@@ -93,7 +92,7 @@ class Exchange:
     def _publish(self, c: Campaign, moment: int, *, is_last: bool) -> None:
         ids = np.setdiff1d(self._members(c), self._published(moment))
         columns = columns_of(c.records.evaluations(ids)) if len(ids) else {}
-        kept = {name: values for name, values in columns.items() if name not in DESCRIBED}
+        kept = {name: values for name, values in columns.items() if name not in DESCRIPTION}
         publish(self._own, moment, Published(kept, is_last))
 
     def _members(self, c: Campaign) -> Int64[Array, " N"]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any
 
@@ -10,6 +13,9 @@ import typer
 from qdx.cli import printing
 from qdx.core.errors import ConfigError
 from qdx.core.types import Json
+
+MARGIN = 18
+MANY = 12  # names that are listed one by one
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 
@@ -32,12 +38,12 @@ def tasks(json: AsJson = False) -> None:
         return
     for name, task in rows.items():
         facts, ceiling = task.facts, task.ceiling()
-        print(f"{name:<18}{facts.summary}")
-        print(f"{'':<18}observes {', '.join(facts.observation)}; acts by {', '.join(facts.action)}")
+        _entry(name, facts.summary)
+        _entry("", f"observes {_some(facts.observation)}; acts by {_some(facts.action)}")
         goals = ", ".join(goal.name for goal in facts.goals) or "none"
-        print(f"{'':<18}{facts.horizon} steps; policy: {facts.policy}; goals: {goals}")
+        _entry("", f"{facts.horizon} steps; policy: {facts.policy}; goals: {goals}")
         if ceiling:
-            print(f"{'':<18}reachable coverage {ceiling.coverage:.3f} ({ceiling.method})")
+            _entry("", f"reachable coverage {ceiling.coverage:.3f} ({ceiling.method})")
     for name, schema in families.items():
         print(f"{name:<18}{_family(schema)['summary']}")
         for key, value in _defaults(schema).items():
@@ -57,6 +63,20 @@ def searchers(json: AsJson = False) -> None:
         print(f"{'':<18}archives: {', '.join(f'{a} ({k})' for a, k in schema.archives.items())}")
         for key, value in _defaults(schema).items():
             print(f"{'':<18}{key}: {value}")
+
+
+def _entry(name: str, text: str) -> None:
+    """A paragraph beside its name, no wider than the terminal."""
+    width = shutil.get_terminal_size((100, 24)).columns
+    for i, line in enumerate(textwrap.wrap(text, max(width - MARGIN, 30))):
+        print(f"{'' if i else name:<{MARGIN}}{line}")
+
+
+def _some(names: Sequence[str]) -> str:
+    """Names in a line; of many alike, the first ones and how many there are."""
+    if len(names) <= MANY:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])}, … {names[-1]} ({len(names)} numbers)"
 
 
 def _task(task: Any) -> Json:

@@ -62,7 +62,7 @@ def summary(s: Json) -> None:
         "what": f"{s['searcher']} on {s['task']}, seed {s['seed']}",
         "evaluations": f"{s['evaluations']} of {s['budget']}, generation {s['generation']}"
         + (f", {s['evaluations_per_s']:.0f}/s" if s["evaluations_per_s"] else ""),
-        "coverage": f"{s['coverage']:.4f}{share}",
+        "coverage": f"{s['coverage']:.4f}{share}{_exploited(s)}",
         "archive": f"{s['archive_size']} kept, covering {s['coverage_archive']:.4f}",
         "QD-score": f"{s['qd_score']:.3f}",
     }
@@ -79,6 +79,12 @@ def summary(s: Json) -> None:
         print(f"{'best reward':<14}{best:.3f} at {goal}, of all episodes ({n} were rewarded)")
     _concerns(s)
     print(f"{'digest':<14}{s['digest'][:16]} state {s['state_digest'][:16]}")
+
+
+def _exploited(s: Json) -> str:
+    """Coverage counts exploring individuals; what it is with the exploiting ones."""
+    more = s["coverage_all"] != s["coverage"]
+    return f" by exploration, {s['coverage_all']:.4f} by all" if more else ""
 
 
 def _concerns(s: Json) -> None:

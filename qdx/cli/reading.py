@@ -83,7 +83,7 @@ def replay(
     chosen = run.best() if id_ is None else id_
     again = run_again(run, chosen, device=device)
     fitness = float(again.outcome.fitness[0])
-    title = f"{run.config.campaign.name}, individual {chosen}, reward {fitness:.3f}"
+    title = f"{run.config.task.kind}, individual {chosen}, reward {fitness:.3f}"
     task = build_task(run.config)
     files, problem = [], ""
     try:

@@ -2,13 +2,14 @@
 
 Population, emitters and archives hold ids; genes, outcomes, observations and descriptors of an id
 live here. Holders count their references with `hold` and `release`; `sweep` drops the rows nobody
-holds. A moved behaviour space is one batched pass (`redescribe`). What changed since the last
-commit is known (`changes`), so that storing costs what is new.
+holds. A moved behaviour space is one pass (`redescribe`). What changed since the last commit is
+known (`changes`), so that storing costs what is new; a moved space makes descriptors anew and
+nothing else, which is why they are stored in a table of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -20,15 +21,17 @@ from qdx.core.types import Described, Evaluations, Genomes, Lineage, Outcomes, S
 Columns = dict[str, Any]
 OBSERVATION = "observation/"
 CHAIN = ("seed", "sigma")  # columns of seed chains, beside "parent"
+DESCRIPTION = ("descriptor", "surprise")  # columns that move with the space
+CHUNK = 1024  # rows that are described anew at a time: frames of more would be copied at once
 
 
 class Changes(NamedTuple):
-    """What a commit has to write.
+    """What a commit has to write of one table.
 
     Attributes:
         added: New rows by column, "id" among them.
         removed: Ids of rows that left, of those written before.
-        reset: Everything written before is void; `added` is the whole store.
+        reset: Everything written before is void; `added` is the whole table.
     """
 
     added: Columns
@@ -48,7 +51,7 @@ class Records:
         self._touched: set[int] = set()
         self._fresh: dict[int, None] = {}
         self._gone: set[int] = set()
-        self._reset = False
+        self._has_moved = self._is_unwritten = False
         self.space = 0
 
     def __len__(self) -> int:
@@ -64,7 +67,7 @@ class Records:
 
     def load(self, columns: Columns) -> None:
         """Rows by column, as a commit holds them."""
-        ids = columns["id"]
+        ids = columns.get("id", [])
         if not len(ids):  # a table that never had rows has no columns either
             return
         start, end = self._size, self._size + len(ids)
@@ -158,25 +161,29 @@ class Records:
         return np.sort(np.fromiter(self._row, np.int64, len(self._row)))
 
     def redescribe(self, describe: Callable[[Columns, Array], Described]) -> None:
-        """Give every row its descriptor in the moved space: one batched pass.
+        """Give every row its descriptor in the moved space.
 
-        `describe` is given observations, the genome among them (`core.types.seen`), and who failed.
+        `describe` is given observations, the genome among them (`core.types.seen`), and who failed,
+        some rows at a time.
         """
         ids = self.ids()
+        found = []
+        for some in np.split(ids, range(CHUNK, len(ids), CHUNK)):
+            rows = self.rows(some)
+            seen = {
+                name.removeprefix(OBSERVATION): values[rows]
+                for name, values in self._columns.items()
+                if name.startswith(OBSERVATION)
+            }
+            seen |= {"genes": self._columns["genes"][rows], "id": some}
+            described = describe(seen, self._columns["failed"][rows])
+            found.append(described_columns(described))
         rows = self.rows(ids)
-        observations = {
-            name.removeprefix(OBSERVATION): values[rows]
-            for name, values in self._columns.items()
-            if name.startswith(OBSERVATION)
-        }
-        observations |= {"genes": self._columns["genes"][rows], "id": ids}
-        described = describe(observations, self._columns["failed"][rows])
-        for name, values in described_columns(described).items():
-            moved = np.zeros((len(self._references), *values.shape[1:]), values.dtype)
-            moved[rows] = values
+        for name, first in found[0].items():
+            moved = np.zeros((len(self._references), *first.shape[1:]), first.dtype)
+            moved[rows] = np.concatenate([columns[name] for columns in found])
             self._columns[name] = moved
-        self._gone.clear()
-        self._reset, self.space = True, described.space
+        self._has_moved, self.space = True, described.space
 
     def state(self) -> State:
         """What belongs to no row: the version of the behaviour space."""
@@ -186,18 +193,31 @@ class Records:
         """The inverse of `state`."""
         self.space = state.json["space"]
 
-    def changes(self) -> Changes:
-        """What is new since `committed` was last called."""
-        fresh = self.ids() if self._reset else np.fromiter(self._fresh, np.int64, len(self._fresh))
+    def changes(self) -> dict[str, Changes]:
+        """What is new since `committed` was last called, by table."""
+        own = [name for name in self._columns if name not in DESCRIPTION]
+        moving = ["id", *(name for name in DESCRIPTION if name in self._columns)]
+        moved = self._has_moved or self._is_unwritten
+        return {
+            "records": self._changed(own, reset=self._is_unwritten),
+            "descriptions": self._changed(moving, reset=moved),
+        }
+
+    def rewrite(self) -> None:
+        """Let the next commit write everything, whatever earlier ones hold."""
+        self._is_unwritten = True
+
+    def _changed(self, names: list[str], *, reset: bool) -> Changes:
+        fresh = self.ids() if reset else np.fromiter(self._fresh, np.int64, len(self._fresh))
         rows = self.rows(fresh)
-        gone = np.array([] if self._reset else sorted(self._gone), np.int64)
-        return Changes({k: v[rows] for k, v in self._columns.items()}, gone, self._reset)
+        gone = np.array([] if reset else sorted(self._gone), np.int64)
+        return Changes({k: self._columns[k][rows] for k in names if self._columns}, gone, reset)
 
     def committed(self) -> None:
         """What `changes` gave is safe."""
         self._fresh.clear()
         self._gone.clear()
-        self._reset = False
+        self._has_moved = self._is_unwritten = False
 
     def _reserve(self, n: int, columns: Columns) -> None:
         if not self._columns:
@@ -221,6 +241,17 @@ class Records:
         self._references = references
         self._size = len(ids)
         self._row = dict(zip(ids.tolist(), range(len(ids)), strict=True))
+
+
+def joined(tables: Mapping[str, Columns]) -> Columns:
+    """The tables that `changes` speaks of, as columns of whole rows; one alone in older runs."""
+    records = tables.get("records", {})
+    if not len(records.get("id", [])) or "descriptions" not in tables:
+        return records
+    moving = tables["descriptions"]
+    order = np.argsort(moving["id"])
+    rows = order[np.searchsorted(moving["id"][order], records["id"])]
+    return records | {name: moving[name][rows] for name in DESCRIPTION if name in moving}
 
 
 def columns_of(evaluations: Evaluations) -> Columns:

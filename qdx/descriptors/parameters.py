@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-SHORT = (4096, 10)  # inputs of an epoch, epochs; `python -m benchmarks training` compares the two
-PAPER = (0, 101)  # all inputs; the STAX code's 100 epochs, off by one
+# Inputs of an epoch, epochs, inputs shown in all. `python -m benchmarks training` compares the two.
+SHORT = {"max_inputs": 4096, "max_epochs": 101, "max_shown": 4096}
+PAPER = {"max_inputs": 0, "max_epochs": 101, "max_shown": 0}  # the code's 100 epochs, off by one
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,13 @@ class AutoencoderParameters:
         reset: Whether each training begins with fresh weights instead of the present ones.
         weights: Which are kept after a training: those best in validation, or the last (the code).
         schedule: `paper`: each epoch sees all inputs, up to 101 epochs. `short`: a convolutional
-            network sees 4 096 an epoch, up to 10 epochs; an MLP, which costs little, learns as in
-            the paper. The two numbers may be given themselves.
+            network sees 4 096 in all, be they few and shown often or many and shown once; an MLP,
+            which costs little, learns as in the paper. The three numbers may be given themselves.
         max_inputs: Frames, or vectors, of an epoch, those held out included; where there are more,
             each epoch draws anew which it learns from. 0 for all; None for the schedule's.
         max_epochs: At most so many epochs; None for the schedule's.
+        max_shown: At most about so many inputs in all epochs of a training together, so that few
+            are shown often and many seldom. 0 for no bound; None for the schedule's.
         patience: Validations in a row above the best one that end a training.
         validation: Share of the individuals that are held out.
         batch: Frames, or vectors, of a step of the optimiser.
@@ -76,6 +79,7 @@ class AutoencoderParameters:
     schedule: Literal["short", "paper"] = "short"
     max_inputs: Annotated[int, Ge(0)] | None = None
     max_epochs: Annotated[int, Ge(1)] | None = None
+    max_shown: Annotated[int, Ge(0)] | None = None
     patience: Annotated[int, Ge(1)] = 4
     validation: Annotated[float, Interval(gt=0, lt=1)] = 0.2
     batch: Annotated[int, Ge(2)] = 128
@@ -86,8 +90,6 @@ class AutoencoderParameters:
     def __post_init__(self) -> None:
         """Settle the schedule once: the resolved config says what a run and its resumes do."""
         is_short = self.schedule == "short" and self.network != "mlp"
-        max_inputs, max_epochs = SHORT if is_short else PAPER
-        if self.max_inputs is None:
-            object.__setattr__(self, "max_inputs", max_inputs)
-        if self.max_epochs is None:
-            object.__setattr__(self, "max_epochs", max_epochs)
+        for name, value in (SHORT if is_short else PAPER).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)

@@ -3,10 +3,11 @@
 The procedure of the STAX code (Paolo et al., Evolutionary Computation 32(3), 2024): up to 101
 epochs, validation from the second on, an end when the validation error has been above the best one
 for four epochs in a row. `max_inputs` bounds what an epoch costs: it then learns from a sample that
-is drawn anew each time, so that all there is gets its turn. Deviations: the best weights are kept,
-with Adam's moments as they were then (the code keeps the last; `weights: last`); whole individuals
-are held out, not frames, because frames of one episode resemble each other. Shuffles are keyed, so
-nothing but weights and moments is carried from training to training.
+is drawn anew each time, so that all there is gets its turn. `max_shown` bounds what a training
+costs: few inputs are shown often, for the steps of the optimiser are what they lack. Deviations:
+the best weights are kept, with Adam's moments as they were then (the code keeps the last; `weights:
+last`); whole individuals are held out, not frames, because frames of one episode resemble each
+other. Shuffles are keyed, so nothing but weights and moments is carried from training to training.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def train(
     most = max(p.max_inputs - len(held_out), 1) if p.max_inputs else None
     kept = _snapshot(network, optimiser)
     best, best_epoch, above, loss = np.inf, 0, 0, np.nan
-    epoch, max_epochs = 0, p.max_epochs or 1
+    epoch, max_epochs = 0, epochs(p, len(held_out) + len(learnt[:most]))
     while epoch < max_epochs and above < p.patience:
         order = draw(key.seed, "minibatches", key.training, epoch).permutation(learnt)[:most]
         loss = _epoch(network, optimiser, material, order, p.batch)
@@ -88,6 +89,12 @@ def train(
         "training_loss": _finite(loss),
         "validation_loss": _finite(best),
     }
+
+
+def epochs(p: AutoencoderParameters, n_seen: int) -> int:
+    """At most so many, for an epoch that looks at so many inputs."""
+    most = max(p.max_epochs or 1, 1)
+    return min(most, max(round(p.max_shown / n_seen), 1)) if p.max_shown else most
 
 
 def split(

@@ -83,7 +83,7 @@ def run_picture(run: StoredRun) -> Figure:
     made = figure(WIDTH, HEIGHT)
     campaign, evaluations = run.config.campaign, count(curves.end)
     rest = f"{run.config.searcher.kind} · seed {campaign.seed} · {evaluations} evaluations"
-    heading(made, campaign.name, rest, left=LEFT)
+    heading(made, run.config.task.kind, rest, left=LEFT)
     _draw_left(made, run, task)
     _draw_right(made, task, curves)
     return made

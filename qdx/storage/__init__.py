@@ -7,6 +7,7 @@ Log-Structured File System", ACM TOCS 10(1), 1992, the idea.
 
 from qdx.storage.events import Event, EventLog, count_beyond
 from qdx.storage.journal import read_timings
+from qdx.storage.lease import is_held
 from qdx.storage.run_directory import RunDirectory
 from qdx.storage.segments import Delta
 from qdx.storage.snapshot import Snapshot, read, read_config
@@ -20,6 +21,7 @@ __all__ = [
     "RunDirectory",
     "Snapshot",
     "count_beyond",
+    "is_held",
     "read",
     "read_config",
     "read_timings",

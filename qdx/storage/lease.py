@@ -19,6 +19,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,6 +126,14 @@ class Lease:
         while not self._stop.wait(HEARTBEAT_S):
             with suppress(OSError):
                 os.utime(self._fd)
+
+
+def is_held(root: Path) -> bool:
+    """Whether a live process holds the lock of a run directory; takes no lock, writes nothing."""
+    found = _read(root / LOCK)
+    while found and (heir := _read(_after(root, found[0]))):
+        found = heir
+    return found is not None and _is_alive(found[0], time.time() - found[1])
 
 
 def _succeed(root: Path, claim: Path) -> bool:

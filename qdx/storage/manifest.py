@@ -22,7 +22,7 @@ from qdx.core.types import Json
 from qdx.storage.files import DamagedFileError, FileRef, encode_json, read_bytes
 from qdx.storage.segments import Schema
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 3  # manifests: a damaged newest one costs one commit, and a slow reader finds its files
 _NAME = re.compile(r"manifest-(\d{8,})\.json")
 _HEAD_NAME = re.compile(r"head-(\d{8,})")

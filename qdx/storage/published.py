@@ -30,7 +30,7 @@ class Published(NamedTuple):
     """What an island published at a moment.
 
     Attributes:
-        columns: As in the record store, without descriptors.
+        columns: As in the table `records`, so without descriptors.
         is_last: No later moment follows.
     """
 

@@ -164,6 +164,19 @@ def test_large_sets_agree_in_many_dimensions(method, n):
     equal((got[0][rows], got[1][rows]), oracle(ids, points, queries[rows], 15))
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("still", [0, 1, 299])
+def test_frames_before_one_background_agree_a_few_pairs_at_a_time(monkeypatch, method, still):
+    """Their distances are counts of pixels, so that nearly all tie."""
+    monkeypatch.setattr("qdx.archives.neighbours_places.ROOM", 5000)
+    rng = np.random.default_rng(still)
+    points = np.repeat(rng.random((1, 300)), 90, axis=0).astype(np.float32)
+    points[:, still:] = rng.random((90, 300 - still)) < 0.02
+    ids = rng.permutation(60)
+    got = filled(method, ids, points[:60]).query(points[60:], 15)
+    equal(got, oracle(ids, points[:60], points[60:], 15))
+
+
 def test_a_crowd_at_one_point_costs_no_more_than_one_point():
     points = np.zeros((20_000, 2), np.float32)
     points[:100] = np.random.default_rng(0).random((100, 2))

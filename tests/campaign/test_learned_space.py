@@ -9,7 +9,9 @@ from qdx.assembly.config import load
 from qdx.assembly.stored import StoredRun
 from qdx.campaign.campaign import Campaign
 from qdx.core.errors import ConfigError
+from qdx.core.records import joined
 from qdx.descriptors import training
+from qdx.storage import Delta, RunDirectory
 
 
 def config(**more):
@@ -203,3 +205,23 @@ def test_switches_are_read_as_switches():
     assert load(config(descriptor={"kind": "autoencoder", "train": False})).descriptor
     with pytest.raises(ConfigError, match=r"descriptor\.latent: expected a finite number"):
         load(config(descriptor={"kind": "autoencoder", "latent": True}))
+
+
+def test_a_run_with_descriptors_among_its_records_goes_on_to_the_same_digests(tmp_path, calm):
+    """As runs of format 1 have them."""
+    with Campaign(config(), tmp_path / "cut") as campaign:
+        for _ in range(4):
+            campaign.step()
+        campaign.commit("running")
+    run = StoredRun.open(tmp_path / "cut")
+    tables = {**run.snapshot.tables, "records": joined(run.snapshot.tables)}
+    del tables["descriptions"]
+    older = RunDirectory.create(tmp_path / "older", (tmp_path / "cut" / "config.yaml").read_text())
+    for line in run.snapshot.journal:
+        older.append(line)
+    nobody = np.zeros(0, np.int64)
+    deltas = {name: Delta(columns, nobody) for name, columns in tables.items()}
+    older.commit(run.snapshot.states, deltas, run.snapshot.meta)
+    older.close()
+    assert StoredRun.open(tmp_path / "older").digest() == run.digest()
+    assert finish(tmp_path / "older") == calm[1]

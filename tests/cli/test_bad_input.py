@@ -5,10 +5,12 @@ import hashlib
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qdx.assembly.stored import StoredRun
 from qdx.campaign.campaign import Campaign
 from qdx.cli.app import call
 from qdx.core.errors import MachineError
@@ -109,6 +111,12 @@ def test_a_missing_config_file_gets_one_line(folder, capsys):
     assert "expected a YAML file, got nowhere.yaml" in said(capsys)
 
 
+def test_a_config_file_that_is_nearly_there_is_suggested(folder, capsys):
+    Path("hard_maze.yaml").write_text("seed: 1\n")
+    assert call(["run", "hardmaze.yaml"]) == 2
+    assert "Did you mean hard_maze.yaml?" in said(capsys)
+
+
 def test_a_used_directory_is_refused_and_untouched(run, capsys):
     before = fingerprint(run)
     assert call(["run", "good.yaml", "--out", "run"]) == 2
@@ -129,6 +137,18 @@ def test_a_locked_run_is_refused_with_exit_code_3(folder, capsys):
     with Campaign(raw, folder / "live"):
         assert call(["resume", "live"]) == 3
     assert str(os.getpid()) in said(capsys)
+
+
+def test_a_run_that_nobody_runs_any_more_is_not_called_running(folder, capsys):
+    raw = {"budget": 500, "task": "point", "searcher": "random_search"}
+    with Campaign(raw, folder / "left") as campaign:
+        campaign.step()
+        campaign.commit("running")
+        assert StoredRun.open("left").summary()["status"] == "running"
+    (folder / "left" / "lock").write_text("{}")  # as a dead holder's that nobody could read
+    os.utime(folder / "left" / "lock", (0, 0))
+    assert call(["inspect", "left", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "stopped"
 
 
 def newest(run, pattern):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray as Array
 
-from qdx.core.records import Records
+from qdx.core.records import Records, joined
 from qdx.core.types import Described, Evaluations, Genomes, Outcomes, Purpose, State
 
 NO_IDS = np.zeros(0, np.int64)
@@ -84,18 +84,19 @@ class Shelf:
     """What a commit has written of a record store and of archives, as storage would keep it."""
 
     def __init__(self) -> None:
-        self.rows: dict[int, dict[str, Array]] = {}
+        self.tables: dict[str, dict[int, dict[str, Array]]] = {}
         self.members: dict[str, list[int]] = {}
 
     def commit(self, records: Records, archives: Mapping[str, Any]) -> None:
         """Apply what changed."""
-        changes = records.changes()
-        if changes.reset:
-            self.rows.clear()
-        for id_ in changes.removed.tolist():
-            del self.rows[id_]
-        for at, id_ in enumerate(changes.added.get("id", NO_IDS).tolist()):
-            self.rows[id_] = {name: values[at] for name, values in changes.added.items()}
+        for table, changes in records.changes().items():
+            rows = self.tables.setdefault(table, {})
+            if changes.reset:
+                rows.clear()
+            for id_ in changes.removed.tolist():
+                del rows[id_]
+            for at, id_ in enumerate(changes.added.get("id", NO_IDS).tolist()):
+                rows[id_] = {name: values[at] for name, values in changes.added.items()}
         for name, archive in archives.items():
             added, removed = archive.changes()
             gone = set(removed.tolist())
@@ -106,11 +107,19 @@ class Shelf:
 
     def unpack(self, records: Records, archives: Mapping[str, Any]) -> None:
         """Fill freshly built parts."""
-        if self.rows:
-            rows = list(self.rows.values())
-            records.load({name: np.stack([row[name] for row in rows]) for name in rows[0]})
+        records.load(joined({name: _columns(rows) for name, rows in self.tables.items()}))
         for name, archive in archives.items():
             archive.load(np.array(self.members[name], np.int64))
+
+
+def _columns(rows: dict[int, dict[str, Array]]) -> dict[str, Array]:
+    names = next(iter(rows.values()), {})
+    return {name: np.stack([row[name] for row in rows.values()]) for name in names}
+
+
+def unstored(records: Records) -> dict[str, Array]:
+    """Whole rows of a store that was never committed."""
+    return joined({name: changes.added for name, changes in records.changes().items()})
 
 
 def equal(first: Any, second: Any) -> bool:

@@ -26,7 +26,7 @@ from qdx.encodings.noise import Philox
 from qdx.encodings.seed_chain import SeedChain, dense
 from qdx.searchers.setting import Setting
 from tests.conformance.archive import squeezed
-from tests.conformance.making import Shelf, equal, evaluations, ids_of, travelled
+from tests.conformance.making import Shelf, equal, evaluations, ids_of, travelled, unstored
 
 BOUNDS = ((0.0, 1.0), (0.0, 1.0))
 N_GENES = 3
@@ -121,7 +121,7 @@ class Bench:
         named = [a.members() for a in self.archives.values()]
         named += [v for v in self.searcher.state().arrays.values() if v.dtype == np.int64]
         ids = np.unique(np.concatenate(named))
-        return self.records.lineage(ids).ids if "seed" in self.records.changes().added else ids
+        return self.records.lineage(ids).ids if "seed" in unstored(self.records) else ids
 
 
 def bench(

@@ -69,9 +69,9 @@ class Store(RuleBasedStateMachine):
     def commit(self) -> None:
         self.sweep()
         self.shelf.commit(self.records, {})
-        assert sorted(self.shelf.rows) == sorted(self.rows)
+        assert sorted(self.shelf.tables["records"]) == sorted(self.rows)
 
-    @precondition(lambda self: self.shelf.rows)
+    @precondition(lambda self: self.shelf.tables.get("records"))
     @rule()
     def die_and_revive(self) -> None:
         self.commit()
@@ -167,9 +167,9 @@ def test_a_row_that_came_and_went_between_commits_was_never_there() -> None:
     records.add(cloud(5))
     records.hold(np.array([1]))
     records.sweep()
-    changes = records.changes()
-    assert changes.added["id"].tolist() == [1]
-    assert changes.removed.tolist() == []
+    for changes in records.changes().values():
+        assert changes.added["id"].tolist() == [1]
+        assert changes.removed.tolist() == []
 
 
 def test_a_committed_row_that_went_is_removed_once() -> None:
@@ -179,20 +179,39 @@ def test_a_committed_row_that_went_is_removed_once() -> None:
     records.committed()
     records.release(np.array([0]))
     records.sweep()
-    assert records.changes().removed.tolist() == [0]
+    assert [c.removed.tolist() for c in records.changes().values()] == [[0], [0]]
     records.committed()
-    assert records.changes().removed.tolist() == []
+    assert [c.removed.tolist() for c in records.changes().values()] == [[], []]
 
 
-def test_a_moved_space_voids_what_was_written() -> None:
+def test_a_moved_space_voids_the_descriptions_and_nothing_else() -> None:
     records = Records()
     records.add(cloud(3))
     records.committed()
     records.redescribe(lambda o, failed: Described(o["final"] * np.float32(2), None, 1))
     changes = records.changes()
-    assert changes.reset
-    assert changes.added["id"].tolist() == [0, 1, 2]
+    assert changes["descriptions"].reset
+    assert changes["descriptions"].added["id"].tolist() == [0, 1, 2]
+    assert set(changes["descriptions"].added) == {"id", "descriptor"}
+    assert not changes["records"].reset
+    assert not len(changes["records"].added["id"])
     assert records.space == 1
+
+
+def test_a_moved_space_describes_a_chunk_of_rows_at_a_time(monkeypatch) -> None:
+    monkeypatch.setattr("qdx.core.records.CHUNK", 7)
+    records, seen = Records(), []
+    records.add(cloud(30))
+
+    def describe(observations: Any, failed: Any) -> Described:
+        seen.append(len(failed))
+        return Described(observations["final"] * np.float32(2), None, 1)
+
+    records.redescribe(describe)
+    assert seen == [7, 7, 7, 7, 2]
+    everyone = records.evaluations(records.ids())
+    twice = everyone.outcomes.observations["final"] * np.float32(2)
+    assert equal(everyone.described.descriptors, twice)
 
 
 def test_a_held_row_survives_a_move() -> None:

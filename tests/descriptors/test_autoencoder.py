@@ -334,20 +334,48 @@ def test_an_epoch_sees_no_more_than_it_may_and_the_next_sees_others(
 
 
 @pytest.mark.parametrize(
-    ("keys", "inputs", "epochs"),
+    ("keys", "numbers"),
     [
-        ({}, 4096, 10),
-        ({"network": "mlp"}, 0, 101),
-        ({"schedule": "paper"}, 0, 101),
-        ({"schedule": "paper", "max_inputs": 50}, 50, 101),
-        ({"max_epochs": 3}, 4096, 3),
+        ({}, (4096, 101, 4096)),
+        ({"network": "mlp"}, (0, 101, 0)),
+        ({"schedule": "paper"}, (0, 101, 0)),
+        ({"schedule": "paper", "max_inputs": 50}, (50, 101, 0)),
+        ({"max_epochs": 3}, (4096, 3, 4096)),
     ],
 )
 def test_the_schedule_gives_what_is_not_given(
-    keys: dict[str, Any], inputs: int, epochs: int
+    keys: dict[str, Any], numbers: tuple[int, int, int]
 ) -> None:
     p = AutoencoderParameters(**keys)
-    assert (p.max_inputs, p.max_epochs) == (inputs, epochs)
+    assert (p.max_inputs, p.max_epochs, p.max_shown) == numbers
+
+
+@pytest.mark.parametrize(
+    ("keys", "individuals", "epochs"),
+    [
+        ({}, 40, 101),
+        ({}, 100, 41),
+        ({}, 4096, 1),
+        ({}, 100_000, 1),
+        ({"max_shown": 7}, 100, 1),
+        ({"schedule": "paper"}, 100_000, 101),
+    ],
+)
+def test_few_inputs_are_shown_often_and_many_seldom(
+    keys: dict[str, Any], individuals: int, epochs: int
+) -> None:
+    p = AutoencoderParameters(**keys)
+    material = training.Material(individuals, 1, lambda rows: torch.zeros(len(rows), 1))
+    learnt, held_out = training.split(material, p, training.Key(0, 1))
+    n_seen = min(len(learnt) + len(held_out), p.max_inputs or individuals)
+    assert training.epochs(p, n_seen) == epochs
+
+
+@pytest.mark.parametrize(("max_shown", "epochs"), [(0, 6), (250, 2), (1, 1)])
+def test_a_training_shows_no_more_than_it_may(max_shown: int, epochs: int) -> None:
+    told = make(max_epochs=6, patience=6, max_shown=max_shown).learn(seen(40))
+    assert told is not None
+    assert told["epochs"] == epochs
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -15,7 +15,7 @@ from qdx.searchers.evolution_strategies import EvolutionStrategy
 from qdx.searchers.lessons import LessonParameters, Lessons
 from qdx.searchers.serene import Serene, SereneParameters
 from qdx.searchers.taxons import survival
-from tests.conformance.making import equal
+from tests.conformance.making import equal, unstored
 from tests.conformance.searcher import Bench, Build, SearcherConformance, bench, world
 
 SMALL = {"population": 6, "offspring": 2, "additions": 2, "neighbours": 3, "chunk": 150}
@@ -63,7 +63,7 @@ class TestSerene(SearcherConformance):
         whole.run(generations)
         cut.run(generations)
         fresh = build()
-        fresh.records.load(cut.records.changes().added)
+        fresh.records.load(unstored(cut.records))
         for name, archive in cut.archives.items():
             fresh.archives[name].load(archive.members())
         fresh.searcher.restore(cut.searcher.state())
@@ -414,7 +414,7 @@ def test_goes_on_learning_from_a_commit() -> None:
     whole.run(20)
     cut.run(20)
     fresh = learning()
-    fresh.records.load(cut.records.changes().added)
+    fresh.records.load(unstored(cut.records))
     for name, archive in cut.archives.items():
         fresh.archives[name].load(archive.members())
     fresh.searcher.restore(cut.searcher.state())

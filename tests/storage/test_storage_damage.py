@@ -15,7 +15,7 @@ from storage_scenario import CONFIG, N_COMMITS, assert_commit, campaign, do_comm
 from qdx.core.errors import ConfigError, DamagedRunError
 from qdx.core.types import State
 from qdx.storage import Delta, RunDirectory, read, read_config, verify
-from qdx.storage.manifest import manifest_name, read_manifest
+from qdx.storage.manifest import FORMAT, manifest_name, read_manifest
 
 
 def truncate(path: Path) -> None:
@@ -174,12 +174,13 @@ def test_a_missing_config_is_damage(finished: Path) -> None:
 
 def test_a_newer_format_asks_for_an_upgrade(finished: Path) -> None:
     path = finished / manifest_name(N_COMMITS)
-    body = json.loads(path.read_bytes())["manifest"] | {"format": 2}
+    body = json.loads(path.read_bytes())["manifest"] | {"format": FORMAT + 1}
     text = json.dumps(body, separators=(",", ":"))
     checksum = hashlib.sha256(text.encode()).hexdigest()
     path.write_text(f'{{"manifest":{text},"sha256":"{checksum}"}}\n')
+    wanted = rf"run format {FORMAT + 1} is newer than this qdx reads \({FORMAT}\)"
     for function in (read, RunDirectory.open, read_config, verify):
-        with pytest.raises(ConfigError, match=r"run format 2 is newer than this qdx reads \(1\)"):
+        with pytest.raises(ConfigError, match=wanted):
             function(finished)
 
 

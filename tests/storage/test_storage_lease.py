@@ -64,10 +64,12 @@ def test_a_live_process_keeps_the_run(root: Path) -> None:
         with pytest.raises(LockedRunError, match=f"process {p.pid} on "):
             RunDirectory.open(root)
         assert read(root).commit == 0
+        assert lease.is_held(root)
         p.send_signal(signal.SIGKILL)
         # Not waited for yet: a zombie holds nothing.
         while not Path(f"/proc/{p.pid}/stat").read_text().split(") ")[1].startswith("Z"):
             time.sleep(0.001)
+        assert not lease.is_held(root)
         RunDirectory.open(root)[0].close()
     assert not list(root.glob("lock*"))
 
