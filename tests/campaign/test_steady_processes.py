@@ -70,7 +70,7 @@ def test_killed_by_the_system_again_and_again_it_loses_nobody(
     (tmp_path / "c.yaml").write_text(json.dumps(raw))
     command = ["run", tmp_path / "c.yaml", "--out", path]
     sizes = []
-    for _ in range(3):
+    for _ in range(2):
         process = spawn("qdx", *command, folder=tmp_path, log="log")
         before = log_size(path)
         for _ in waiting():
