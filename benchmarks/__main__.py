@@ -17,6 +17,7 @@ from benchmarks import (
     redescription,
     rollout,
     signature,
+    steady,
     stepped,
     training,
 )
@@ -30,6 +31,7 @@ TABLES = {
     "curling": curling,
     "concurrent": concurrent,
     "cluster": cluster,
+    "steady": steady,
     "signature": signature,
     "stepped": stepped,
     "training": training,

@@ -12,19 +12,23 @@ Unknown keys, wrong types and wrong ranges are all reported at once, each with i
 from __future__ import annotations
 
 import hashlib
-import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
-from qdx.assembly.sections import CampaignSection, CheckpointSection, as_file_name
-from qdx.assembly.tables import brought, did_you_mean, resolve, row
+from qdx.assembly.islands import of_island
+from qdx.assembly.sections import (
+    CampaignSection,
+    CheckpointSection,
+    IslandsSection,
+    SteadySection,
+    as_file_name,
+)
+from qdx.assembly.tables import SEARCHERS, brought, did_you_mean, resolve, row
+from qdx.assembly.values import read_values
 from qdx.assembly.written import assign, parse_override, read_yaml
 from qdx.core.errors import ConfigError
 from qdx.core.types import Json
@@ -36,7 +40,11 @@ DEFAULTS = {
     "descriptor": "identity",
     "executor": "local",
 }  # policy: the task's
-SAFE_ON_RESUME = ("budget", "budget_steps", "executor", "checkpoint", "max_failed_fraction")
+STEADY = "steady_batch"  # what the parameters of a searcher have that may be steady
+SAFE_ON_RESUME = (
+    *("budget", "budget_steps", "executor", "checkpoint", "max_failed_fraction"),
+    *("islands.wait_s", "islands.folder"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,8 @@ class Config:
 
     campaign: CampaignSection
     checkpoint: CheckpointSection
+    steady: SteadySection
+    islands: IslandsSection | None
     task: Section
     policy: Section
     encoding: Section
@@ -70,12 +80,19 @@ class Config:
         """Every key with its value; of what most runs have not, only where they have it."""
         campaign = _plain(asdict(self.campaign))
         sections = {name: getattr(self, name).resolved() for name in SECTIONS}
+        steady = {"steady": _plain(asdict(self.steady))}
+        if campaign["mode"] == "generational":
+            steady = {}
+            del campaign["mode"]
+        islands = {} if self.islands is None else {"islands": _plain(asdict(self.islands))}
         if campaign["budget_steps"] is None:
             del campaign["budget_steps"]
         if sections["encoding"] == {"kind": "direct"}:
             del sections["encoding"]
         return {
             **campaign,
+            **steady,
+            **islands,
             **sections,
             "archives": {name: section.resolved() for name, section in self.archives.items()},
             "checkpoint": _plain(asdict(self.checkpoint)),
@@ -110,13 +127,18 @@ def check(raw: Json, name: str = "") -> Config:
         ConfigError: Whatever is wrong, a line each.
     """
     problems: list[str] = []
-    known = [f.name for f in fields(CampaignSection)] + [*SECTIONS, "archives", "checkpoint"]
+    raw = of_island(raw, name, problems)
+    known = [f.name for f in fields(CampaignSection)] + [*SECTIONS, "archives"]
+    known += ["checkpoint", "steady", "islands"]
     for key in raw:
         if key not in known:
             problems.append(f"{key}: unknown key.{did_you_mean(key, known)}")
     top = {k: v for k, v in raw.items() if k in {f.name for f in fields(CampaignSection)}}
-    campaign = _read(CampaignSection, top, "", problems)
-    checkpoint = _read(CheckpointSection, raw.get("checkpoint") or {}, "checkpoint", problems)
+    campaign = read_values(CampaignSection, top, "", problems)
+    checkpoint = read_values(CheckpointSection, raw.get("checkpoint") or {}, "checkpoint", problems)
+    steady = read_values(SteadySection, raw.get("steady") or {}, "steady", problems)
+    shared = raw.get("islands")
+    islands = None if shared is None else read_values(IslandsSection, shared, "islands", problems)
     searcher = _section("searcher", "searcher", raw.get("searcher"), problems)
     own = brought(raw.get("searcher"))
     task = _section("task", "task", raw.get("task"), problems)
@@ -125,13 +147,16 @@ def check(raw: Json, name: str = "") -> Config:
     parts = {"task": task, "searcher": searcher}
     parts |= {s: _section(s, s, given.get(s), problems) for s in SECTIONS if s not in parts}
     archives = _archives(raw.get("archives") or {}, searcher, problems)
+    _check_mode(campaign, searcher, "steady" in raw, problems)
+    _check_islands(campaign, searcher, islands, problems)
     if problems:
         raise ConfigError("\n".join(problems))
     assert campaign is not None  # for the type checker: no problems, so it was read
     if not campaign.name:
         default = name or as_file_name(f"{task.kind}-{searcher.kind}")
         campaign = CampaignSection(**{**asdict(campaign), "name": default})
-    return Config(campaign=campaign, checkpoint=checkpoint, archives=archives, **parts)
+    own_sections = {"checkpoint": checkpoint, "steady": steady, "islands": islands}
+    return Config(campaign=campaign, archives=archives, **own_sections, **parts)
 
 
 def changed(old: Any, new: Any, path: str = "") -> list[str]:
@@ -176,6 +201,40 @@ def _check_kinds(archives: dict[str, Section], searcher: Section, problems: list
                 f"archives.{name}: expected {wanted} for {searcher.kind} with its parameters, got "
                 f"{archives[name].kind!r}. Leave the kind out to have {defaults[name]}."
             )
+
+
+def _check_mode(campaign: Any, searcher: Any, has_section: bool, problems: list[str]) -> None:
+    """Whether the searcher can do without generations, where the config asks for that."""
+    if campaign is None or searcher is None:  # a problem already
+        return
+    if campaign.mode == "generational":
+        if has_section:
+            problems.append("steady: expected only with mode: steady. Set that, or leave it out.")
+    elif not hasattr(searcher.parameters, STEADY):
+        problems.append(
+            f"mode: expected generational, for {searcher.kind} looks at a generation as a whole, "
+            f"got 'steady'. Leave it out, or use one of {', '.join(_free())}."
+        )
+
+
+def _check_islands(campaign: Any, searcher: Any, islands: Any, problems: list[str]) -> None:
+    """Whether the searcher can take others in, and the island is one of them."""
+    if campaign is None or searcher is None or islands is None:
+        return
+    if not hasattr(searcher.parameters, STEADY):
+        problems.append(
+            f"islands: expected a searcher that judges by the archive alone, got {searcher.kind}. "
+            f"Use one of {', '.join(_free())}."
+        )
+    if campaign.island >= islands.n:
+        problems.append(
+            f"island: expected less than the {islands.n} islands, got {campaign.island}."
+        )
+
+
+def _free() -> list[str]:
+    """Searchers that need no generation, and can take others in."""
+    return [n for n, r in sorted(SEARCHERS.items()) if hasattr(resolve(r.parameters), STEADY)]
 
 
 def _policy(raw: Any, task: Section | None) -> Any:
@@ -223,72 +282,8 @@ def _section(table: str, path: str, raw: Any, problems: list[str]) -> Any:
         problems.append(str(error))
         return None
     values = {k: v for k, v in raw.items() if k != "kind"}
-    parameters = _read(schema, values, path, problems)
+    parameters = read_values(schema, values, path, problems)
     return None if parameters is None else Section(kind, parameters)
-
-
-def _read(schema: Any, values: Any, path: str, problems: list[str]) -> Any:
-    """Values into a dataclass, or None and a problem per mistake."""
-    if not isinstance(values, Mapping):
-        problems.append(f"{path}: expected a mapping, got {values!r}.")
-        return None
-    known = [f.name for f in fields(schema)]
-    unknown = [k for k in values if k not in known]
-    for key in unknown:
-        where = f"{path}.{key}" if path else str(key)
-        problems.append(f"{where}: unknown key.{did_you_mean(key, known)}")
-    if any(not isinstance(k, str) for k in values):
-        return None
-    types = get_type_hints(schema)
-    odd = [
-        k
-        for k, v in values.items()
-        if (isinstance(v, bool) and types.get(k) is not bool) or not _is_finite(v)
-    ]
-    for key in odd:
-        where = f"{path}.{key}" if path else str(key)
-        problems.append(f"{where}: expected a finite number or a name, got {values[key]!r}.")
-    if odd:
-        return None
-    try:
-        adapter = TypeAdapter(schema, config=None if is_dataclass(schema) else ConfigDict())
-        kept = {k: _number(v) for k, v in values.items() if k in known}
-        return adapter.validate_python(kept)
-    except ValidationError as error:
-        problems.extend(_sentence(path, detail) for detail in error.errors())
-        return None
-
-
-def _is_finite(value: Any) -> bool:
-    """Whether a value, and every number in it, is no infinity and no NaN."""
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
-
-
-def _number(value: Any) -> Any:
-    """`1e5` as people write it, which YAML 1.1 reads as text."""
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
-        return float(value)
-    return value
-
-
-def _sentence(path: str, detail: ErrorDetails) -> str:
-    """A finding of pydantic in the house's four parts."""
-    where = ".".join([path] * bool(path) + [str(part) for part in detail["loc"]])
-    if detail["type"] == "missing":
-        return f"{where}: missing. Give it a value."
-    if detail["type"] == "unexpected_keyword_argument":
-        return f"{where}: unknown key."
-    if detail["type"] == "predicate_failed":
-        return (
-            f"{where}: expected letters, digits and `_ . + -`, for it names the run's directory, "
-            f"got {detail['input']!r}."
-        )
-    expected = re.sub(r"^Input should be ", "", detail["msg"])
-    if detail["type"] == "bool_parsing":
-        expected = "true or false"
-    return f"{where}: expected {expected}, got {detail['input']!r}."
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,7 @@ from qdx.metrics.coverage import cell_index, uniformity
 from qdx.metrics.phases import PHASES, phases
 from qdx.metrics.spaces import correlation
 from qdx.metrics.tally import Tally
-from qdx.storage import Snapshot, is_held, read, read_config, read_timings
+from qdx.storage import Snapshot, count_beyond, is_held, read, read_config, read_timings
 
 TRUTH_SAMPLE = 300  # archived individuals whose distances are compared with the true ones
 
@@ -136,11 +136,13 @@ class StoredRun:
             "path": str(self.path),
             "task": self.config.task.kind,
             "searcher": self.config.searcher.kind,
+            "mode": self.config.campaign.mode,
             "seed": self.config.campaign.seed,
             "status": self.status(),
             "budget": self.config.campaign.budget,
             **self._found(),
             **self._archived(),
+            **self._events(),
             "space_version": self.space,
             "device": meta.get("environment", {}).get("device"),
             "versions": meta.get("environment", {}).get("versions", {}),
@@ -187,6 +189,13 @@ class StoredRun:
             "coverage_archive": covered / int(np.prod(facts.bins)),
             "truth_correlation": resembles,
         }
+
+    def _events(self) -> Json:
+        """What the event log holds, of a steady run: told at the commit, and beyond it."""
+        if self.config.campaign.mode == "generational":
+            return {}
+        told = self.snapshot.meta.get("events", 0)
+        return {"events": {"told": told, "beyond": count_beyond(self.path, told)}}
 
     def seconds_by_generation(self) -> dict[int, float]:
         """Wall seconds of each committed generation, its last run where it was repeated."""
@@ -264,7 +273,7 @@ def with_overrides(stored: StoredRun, overrides: Sequence[str]) -> tuple[Config,
             "budget_steps: cannot be set in a run that has begun without it, for its steps were "
             "not counted. Use budget."
         )
-    unsafe = [k for k in changed(before, dict(now)) if k.split(".")[0] not in SAFE_ON_RESUME]
+    unsafe = [k for k in changed(before, dict(now)) if not {k, k.split(".")[0]} & {*SAFE_ON_RESUME}]
     if unsafe:
         raise ConfigError(
             f"{', '.join(unsafe)}: cannot change in a run that has begun; only "

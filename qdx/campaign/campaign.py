@@ -8,24 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray as Array
 
-from qdx.assembly.config import Config, load
+from qdx.assembly.config import STEADY, Config, load
 from qdx.assembly.environment import differences, environment
 from qdx.assembly.parts import Parts, build
 from qdx.assembly.stored import StoredRun, with_overrides
-from qdx.campaign import loop
+from qdx.campaign import learning, loop, steady
+from qdx.campaign.exchange import Exchange, refuse_used
+from qdx.campaign.rhythm import Rhythm
 from qdx.campaign.stopwatch import Stopwatch
+from qdx.campaign.window import Window, refuse_failures
 from qdx.core.errors import InterruptedRun, RolloutError
 from qdx.core.records import joined
-from qdx.core.types import Evaluations, Json, Outcomes, Record, State, Status, Verdict, seen
-from qdx.metrics.spaces import correlation, drift
+from qdx.core.types import Evaluations, Json, Outcomes, Record, State, Verdict
 from qdx.storage import Delta, RunDirectory, Snapshot
-
-DRIFT_SAMPLE = 300  # individuals whose descriptors are compared before and after a training
-SHOWN_FAILURES = 5  # failed rows a journal line names
 
 
 @final
@@ -60,7 +58,10 @@ class Campaign:
         parts = build(resolved)
         c = resolved.campaign
         path = Path(out) if out is not None else Path("archives") / f"{c.name}-{c.seed}"
+        refuse_used(resolved.islands, c.island)
         self._begin(parts, RunDirectory.create(path, resolved.text()), overrides=[])
+        self.exchange.begin(resolved.text())
+        self._open_events()
 
     @classmethod
     def resume(cls, path: str | Path, overrides: Sequence[str] = ()) -> Campaign:
@@ -79,12 +80,13 @@ class Campaign:
         campaign._begin(parts, directory, overrides=kept)
         try:
             campaign._restore(snapshot)
+            campaign._open_events()
             if overrides:  # remembered even if this process dies before its next commit
                 campaign.commit("running")
         except BaseException:
             campaign.close()
             raise
-        campaign.skipped = snapshot.skipped
+        campaign.skipped += snapshot.skipped
         began = snapshot.meta.get("environment")
         campaign.moved = differences(began, environment(config, parts.task)) if began else []
         return campaign
@@ -95,6 +97,7 @@ class Campaign:
         self.path = directory.path
         self.skipped: list[str] = []
         self.moved: list[str] = []
+        self.told_again = 0  # events after the last commit that a resume took from the log
         self._stopwatch = watch = Stopwatch()
         self.searcher = watch.wrap("searcher", parts.searcher)
         self.executor = watch.wrap("executor", parts.executor)
@@ -104,13 +107,19 @@ class Campaign:
         self.tally = watch.wrap("tally", parts.tally)
         self.rollout = parts.rollout
         self._directory = watch.wrap("directory", directory)
-        self._redescribe = parts.descriptor.describe  # so that time is not counted twice
+        shared, island = parts.config.islands, parts.config.campaign.island
+        self.exchange = Exchange(shared, island)
+        self._is_steady = parts.config.campaign.mode == "steady"
+        self._loop: Any = steady if self._is_steady else loop
+        self._own_parts = ["steady"] * self._is_steady + ["exchange"] * (shared is not None)
+        batch = getattr(parts.config.searcher.parameters, STEADY, 0)
+        self.steady = steady.Steady(parts.config.steady, batch, list(self.archives))
+        self.redescribe = parts.descriptor.describe  # so that time is not counted twice
         self._overrides = overrides
         self._is_stopping = False
         self._on_record: Callable[[Record], None] = lambda record: None
         self.on_waiting: Callable[[int], None] = lambda n: None
-        self._committed_generation = 0
-        self._committed_at = time.monotonic()
+        self._rhythm = Rhythm(parts.config.checkpoint)
 
     def __enter__(self) -> Campaign:
         """The campaign itself."""
@@ -135,7 +144,7 @@ class Campaign:
         """
         self._on_record = on_record or self._on_record
         try:
-            loop.run(self)
+            self._loop.run(self)
         except InterruptedRun as error:
             self._is_stopping = False
             self.commit("interrupted")
@@ -145,8 +154,8 @@ class Campaign:
             raise RolloutError(f"{error} {self._where('stopped')}") from error
 
     def step(self) -> Record:
-        """One generation, journalled, and committed when due."""
-        record = loop.generation(self)
+        """One generation, or as many results, journalled, and committed when due."""
+        record: Record = self._loop.generation(self)
         self.journal(record)
         if self.is_finished():
             self.commit("finished")
@@ -163,6 +172,8 @@ class Campaign:
         try:
             self.executor.close()
         finally:
+            if self._is_steady:
+                self.steady.log.close()
             self._directory.close()
 
     def is_finished(self) -> bool:
@@ -178,12 +189,7 @@ class Campaign:
 
     def is_commit_due(self) -> bool:
         """Whether enough has happened since the last commit; the first generation is committed."""
-        rhythm = self.config.checkpoint
-        return (
-            self._committed_generation == 0
-            or self.tally.generation - self._committed_generation >= rhythm.generations
-            or time.monotonic() - self._committed_at >= rhythm.seconds
-        )
+        return self._rhythm.is_due(self.tally.generation)
 
     def refuse_failures(self, outcomes: Outcomes) -> None:
         """Stop when more of a generation failed than the config tolerates.
@@ -191,13 +197,7 @@ class Campaign:
         Raises:
             RolloutError: Says how many and why.
         """
-        share = float(outcomes.failed.mean()) if len(outcomes) else 0.0
-        if share > self.config.campaign.max_failed_fraction:
-            reason = str(outcomes.reason[outcomes.failed][0])
-            raise RolloutError(
-                f"max_failed_fraction: expected at most {self.config.campaign.max_failed_fraction} "
-                f"of a generation to fail, got {share:.2f} (first reason: {reason})."
-            )
+        refuse_failures(outcomes, self.config.campaign.max_failed_fraction)
 
     def learn(self, lesson: Int64[Array, " L"]) -> Json:
         """Move the behaviour space and give everything that is held its new descriptor.
@@ -205,48 +205,36 @@ class Campaign:
         Returns:
             What the training came to and how far the space moved; empty where it did not.
         """
-        taught = self.records.evaluations(lesson)
-        learnt = self.descriptor.learn(seen(taught.genomes, taught.outcomes))
-        if learnt is None:
-            return {}
-        some = np.sort(lesson)[:DRIFT_SAMPLE]  # the oldest: archived, so mostly those of last time
-        before = self.records.descriptors(some)
-        self.records.redescribe(self._redescribe)
-        for archive in self.archives.values():
-            archive.redescribe(self.records.described)
-        self.searcher.redescribe(self.records.described)
-        after, truth = self.records.descriptors(some), self.records.column("truth", some)
-        moved = drift(before, after) | {"truth_correlation": correlation(after, truth)}
-        return {**learnt, **moved}
+        return learning.learn(self, lesson)
 
     def record(
         self, evaluations: Evaluations, verdicts: Mapping[str, Verdict], lesson: Json
     ) -> Record:
         """The journal line of a generation."""
-        failed = evaluations.outcomes.failed
-        ids, reasons = evaluations.genomes.ids[failed], evaluations.outcomes.reason[failed]
+        window = Window.of(list(self.archives))
+        window.add(evaluations, verdicts)
+        return self.line(window, lesson)
+
+    def line(self, window: Window, lesson: Json | None = None) -> Record:
+        """The journal line of what has come since the last one."""
         metrics = self.tally.metrics()
-        archives = {
-            name: archive.report() | _counts(verdicts.get(name))
-            for name, archive in self.archives.items()
-        }
+        archives = {n: a.report() | window.verdicts[n] for n, a in self.archives.items()}
         return Record(
             generation=metrics.pop("generation"),
             evaluations=metrics.pop("evaluations"),
             metrics=metrics,
             archives=archives,
             searcher=self.searcher.report(),
-            failures=[
-                {"id": int(i), "reason": str(r)}
-                for i, r in zip(ids[:SHOWN_FAILURES], reasons[:SHOWN_FAILURES], strict=True)
-            ],
+            failures=window.failures,
             space=self.records.space,
-            lesson=lesson,
+            lesson=lesson or {},
         )
 
-    def journal(self, record: Record) -> None:
-        """Append a record and its timings."""
+    def journal(self, record: Record, *, is_new: bool = True) -> None:
+        """Append a record and, unless it came without episodes, its timings."""
         self._directory.append({k: v for k, v in vars(record).items() if k != "lesson" or v})
+        if not is_new:
+            return
         befell = self.executor.report()
         line = {"generation": record.generation, "at": time.time(), **self._stopwatch.lap()}
         self._directory.time(line | ({"shards": befell} if befell else {}))
@@ -254,6 +242,8 @@ class Campaign:
 
     def commit(self, status: str) -> None:
         """Make everything so far durable, or nothing; only what is new is written."""
+        if status == "finished":
+            self.exchange.end(self)
         deltas = {name: Delta(*changes) for name, changes in self.records.changes().items()}
         for name, archive in self.archives.items():
             members = archive.changes()
@@ -261,8 +251,9 @@ class Campaign:
         self._directory.commit(self._states(), deltas, self._meta(status))
         for part in (self.records, *self.archives.values()):
             part.committed()
-        self._committed_generation = self.tally.generation
-        self._committed_at = time.monotonic()
+        if self._is_steady:
+            self.steady.committed(self._directory.metas[0].get("events", 0))
+        self._rhythm.committed(self.tally.generation)
 
     def _states(self) -> dict[str, State]:
         return {
@@ -270,6 +261,7 @@ class Campaign:
             "descriptor": self.descriptor.state(),
             "tally": self.tally.state(),
             "records": self.records.state(),
+            **{name: getattr(self, name).state() for name in self._own_parts},
             **{f"archives/{name}": a.state() for name, a in self.archives.items()},
         }
 
@@ -283,15 +275,24 @@ class Campaign:
         for name, archive in self.archives.items():
             archive.load(snapshot.tables[f"archives/{name}"]["id"])
             archive.restore(snapshot.states[f"archives/{name}"])
-        for part in ("searcher", "descriptor", "tally"):
+        for part in ("searcher", "descriptor", "tally", *self._own_parts):
             getattr(self, part).restore(snapshot.states[part])
-        self._committed_generation = self.tally.generation
+        self._rhythm.committed(self.tally.generation)
+
+    def _open_events(self) -> None:
+        """Go on from the event log, in a steady campaign."""
+        if self._is_steady:
+            log = self._directory.events(self.steady.told)
+            self.skipped += log.damage
+            self.steady.log = self._stopwatch.wrap("events", log)
+            self.told_again = steady.tell_again(self)
 
     def _meta(self, status: str) -> Json:
         return {
             "status": status,
             "generation": self.tally.generation,
             "evaluations": self.tally.evaluations,
+            **({"events": self.steady.told} if self._is_steady else {}),
             "overrides": self._overrides,
             "environment": environment(self.config, self.task),
         }
@@ -301,9 +302,3 @@ class Campaign:
             f"{self.path}: {what} after {self.tally.evaluations} evaluations, which are safe. "
             f"Go on with: qdx resume {shlex.quote(str(self.path))}"
         )
-
-
-def _counts(verdict: Verdict | None) -> Json:
-    """How many rows an archive refused, improved and added in a generation."""
-    status = [] if verdict is None else verdict.status.tolist()
-    return {s.name.lower(): status.count(s) for s in Status}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def generation(c: Campaign) -> Record:
     """Ask, evaluate, describe, admit, add, tell, learn when it is time, count."""
+    c.exchange.meet(c)  # other islands, where there are any
     genomes = c.searcher.ask()
     outcomes = evaluate(
         c.executor, c.rollout, genomes, stopping=c.is_stopping, waiting=c.on_waiting

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qdx import __version__
-from qdx.cli import listing, reading, running, sweeping
+from qdx.cli import islands, listing, reading, running, sweeping
 from qdx.core.errors import QdxError
 
 app = typer.Typer(
@@ -38,6 +38,8 @@ for command in (
     reading.compare,
     reading.export,
     sweeping.sweep,
+    islands.islands,
+    islands.gather,
     listing.tasks,
     listing.searchers,
 ):

@@ -66,6 +66,10 @@ def summary(s: Json) -> None:
         "archive": f"{s['archive_size']} kept, covering {s['coverage_archive']:.4f}",
         "QD-score": f"{s['qd_score']:.3f}",
     }
+    if "events" in s:
+        beyond = s["events"]["beyond"]
+        more = f", {beyond} more are told on resume" if beyond else ""
+        rows["events"] = f"{s['events']['told']} results told as they came{more}"
     for name, row in rows.items():
         print(f"{name:<14}{row}")
     if not s["best_by_area"] and s["best_fitness"] is not None:

@@ -44,6 +44,8 @@ def resume(
             printing.warn(f"passed over: {sentence}")
         for difference in campaign.moved:
             printing.warn(f"not where the run began, bits may differ: {difference}")
+        if campaign.told_again:
+            print(f"told {campaign.told_again} results from the event log, which no commit held")
         if campaign.is_finished():
             budget = campaign.config.campaign.budget
             print(f"finished already, at a budget of {budget}; budget=N goes further")

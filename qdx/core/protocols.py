@@ -165,6 +165,10 @@ class Executor(Protocol):
         """Genomes that are evaluated and genomes submitted, of the batches under way."""
         ...
 
+    def slots(self) -> int:
+        """Shards that can run at once, as far as is known just now; 0 where it is not."""
+        ...
+
     def report(self) -> Json:
         """What befell shards since last asked, as counts; empty where nothing did.
 

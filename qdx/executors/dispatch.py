@@ -118,6 +118,10 @@ class Dispatcher:
         batches = self._batches.values()
         return sum(b.progress for b in batches), sum(b.n for b in batches)
 
+    def slots(self) -> int:
+        """Shards that the workers that are there can run at once; 0 before any were counted."""
+        return self._slots
+
     def close(self) -> None:
         self._lifeline.close()
 

@@ -78,7 +78,8 @@ class Local:
 
     def __init__(self, parameters: LocalParameters) -> None:
         self._shard = parameters.shard
-        self._pool = ThreadPoolExecutor(parameters.threads or os.cpu_count(), "rollout")
+        self._slots = parameters.threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self._slots, "rollout")
         self._batches: dict[int, Batch] = {}
         self._finished: SimpleQueue[int] = SimpleQueue()  # tickets, cancelled ones among them
         self._next = 0
@@ -119,6 +120,9 @@ class Local:
             for b in self._batches.values()
         ]
         return sum(done for done, _ in parts), sum(n for _, n in parts)
+
+    def slots(self) -> int:
+        return self._slots
 
     def report(self) -> Json:
         return {}

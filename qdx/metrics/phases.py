@@ -19,6 +19,7 @@ METHODS = {
     "descriptor.describe": "description",
     "descriptor.learn": "training",
     "directory.commit": "commit",
+    "events.append": "commit",
 }
 
 

@@ -59,6 +59,15 @@ class Tally:
 
     def count(self, evaluations: Evaluations) -> None:
         """One more generation."""
+        self.add(evaluations)
+        self.end_generation()
+
+    def end_generation(self) -> None:
+        """What was added since the last one ended is a generation."""
+        self._counts["generation"] += 1
+
+    def add(self, evaluations: Evaluations) -> None:
+        """Evaluations of a generation that goes on."""
         failed = evaluations.outcomes.failed
         cells = cell_index(
             evaluations.outcomes.truth[~failed], self._facts.bounds, self._facts.bins
@@ -72,7 +81,6 @@ class Tally:
         area = evaluations.outcomes.reward_area[~failed]
         np.maximum.at(self._arrays["best_by_area"], area[area >= 0], fitness[area >= 0])
         np.add.at(self._arrays["rewarded"], area[area >= 0], 1)
-        self._counts["generation"] += 1
         self._counts["evaluations"] += len(evaluations)
         if "steps" in self._counts:
             self._counts["steps"] += int(evaluations.outcomes.length.sum())

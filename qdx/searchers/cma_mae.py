@@ -46,6 +46,11 @@ class CmaMaeParameters:
     archives: ClassVar[dict[str, str]] = {"cells": "soft_grid", "elites": "grid"}
     archive_kinds: ClassVar[dict[str, tuple[str, ...]]] = {"cells": CELLS}
 
+    @property
+    def steady_batch(self) -> int:
+        """Evaluations that stand for a generation in a steady campaign."""
+        return self.population * min(self.emitters_per_batch, self.emitters)
+
 
 def cma_mae(parameters: CmaMaeParameters, setting: Setting) -> CmaMe:
     """CMA-ME's emitters, ranked by what they beat the threshold by."""

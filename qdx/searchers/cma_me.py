@@ -15,8 +15,9 @@ the elite of its cell; those that do are the parents, and an emitter without any
 scheduler the emitter that was asked least has the turn.
 
 Deviations: `emitters_per_batch` n > 1 lets n emitters work in one generation, each judged against
-the map as it was before. A strategy that has collapsed or diverged restarts in any case. Initial
-genes of the emitters are not evaluated; the SERENE baseline does not store them.
+the map as it was before. In a steady campaign a shard is the λ samples of one emitter, which has no
+other turn until they are back. A strategy that has collapsed or diverged restarts in any case.
+Initial genes of the emitters are not evaluated; the SERENE baseline does not store them.
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ class CmaMeParameters:
     strategy: Kind = "cma_es"
 
     archives: ClassVar[dict[str, str]] = {"cells": "grid"}
+
+    @property
+    def steady_batch(self) -> int:
+        """Evaluations that stand for a generation in a steady campaign."""
+        return self.population * min(self.emitters_per_batch, self.emitters)
 
     @property
     def archive_kinds(self) -> dict[str, tuple[str, ...]]:
@@ -154,16 +160,33 @@ class CmaMe:
         self._stored = np.zeros(p.emitters, np.int32)
         self._asked = np.zeros(p.emitters, np.int32)
         self._origins: dict[int, int] = {}  # emitter → the elite it restarted from
+        self._under_way: dict[int, int] = {}  # first id of a shard → its emitter
         self._n_restarts = 0
 
     def ask(self) -> Genomes:
         turn, size = self._turn(), self._p.population
-        genes = [
-            self._strategies[i].ask(draw(self._setting.seed, "strategy", self.next_id + n * size))
-            for n, i in enumerate(turn)
-        ]
+        genes = [self._samples(i, self.next_id + n * size) for n, i in enumerate(turn)]
         parents = np.repeat([self._origins.get(i, -1) for i in turn], size)
         return newborn(self.next_id, np.concatenate(genes), parents=parents)
+
+    def ask_more(self, n: int) -> Genomes:
+        free = [i for i in self._in_turn() if i not in self._under_way.values()]
+        if not free:
+            return newborn(self.next_id, np.zeros((0, self._setting.encoding.n_genes), np.float32))
+        emitter, first = free[0], self.next_id
+        genes = self._samples(emitter, first)
+        self._under_way[first] = emitter
+        self.next_id += len(genes)
+        parents = np.full(len(genes), self._origins.get(emitter, -1))
+        return newborn(first, genes, parents=parents)
+
+    def admit_some(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
+        return self.admit(evaluations)
+
+    def tell_some(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
+        first = int(evaluations.genomes.ids[0])
+        emitter = self._under_way.pop(first)
+        self._learn(emitter, evaluations.outcomes.fitness, verdicts["cells"], key=first)
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
         return dict.fromkeys(self._setting.archives, evaluations.genomes.ids)
@@ -172,14 +195,8 @@ class CmaMe:
         size = self._p.population
         for n, i in enumerate(self._turn()):
             rows = np.arange(n * size, (n + 1) * size)
-            verdict = take(verdicts["cells"], rows)
-            self._stored[i] += (verdict.status != Status.REFUSED).sum()
-            self._asked[i] += 1
-            judgement = self._judge(evaluations.outcomes.fitness[rows], verdict)
-            if not judgement.is_done:
-                self._strategies[i].tell(judgement.values, judgement.n_parents)
-            if judgement.is_done or self._strategies[i].is_over(self._patience):
-                self._restart(i, self.next_id + n * size)
+            fitness, verdict = evaluations.outcomes.fitness[rows], take(verdicts["cells"], rows)
+            self._learn(i, fitness, verdict, key=self.next_id + n * size)
         self.next_id += len(evaluations)
 
     def lesson(self) -> Int64[Array, " L"] | None:
@@ -196,7 +213,10 @@ class CmaMe:
         arrays |= {"stored": self._stored.copy(), "asked": self._asked.copy()}
         arrays |= {"restarted": np.array(list(self._origins), np.int32)}
         arrays |= {"origins": np.array(list(self._origins.values()), np.int64)}
-        return State(arrays, {"next_id": self.next_id, "restarts": self._n_restarts})
+        json: Json = {"next_id": self.next_id, "restarts": self._n_restarts}
+        if self._under_way:
+            json["under_way"] = list(self._under_way.items())
+        return State(arrays, json)
 
     def restore(self, state: State) -> None:
         own = {k: v for k, v in state.arrays.items() if k.startswith("strategy/")}
@@ -207,13 +227,35 @@ class CmaMe:
         self._origins = dict(zip(state.arrays["restarted"].tolist(), origins.tolist(), strict=True))
         self._setting.records.hold(origins)
         self.next_id, self._n_restarts = state.json["next_id"], state.json["restarts"]
+        self._under_way = dict(state.json.get("under_way", []))
+        for first, emitter in self._under_way.items():
+            self._samples(emitter, first)  # a strategy is told of what it last gave
 
     def _turn(self) -> list[int]:
         """Emitters of this generation, in their order."""
+        return sorted(self._in_turn()[: self._p.emitters_per_batch])
+
+    def _in_turn(self) -> list[int]:
+        """All emitters, the one that has the next turn first."""
         count = self._stored if self._p.turn == "fewest_stored" else self._asked
-        chosen: Array = np.sort(np.argsort(count, kind="stable")[: self._p.emitters_per_batch])
-        indices: list[int] = chosen.tolist()
-        return indices
+        order: list[int] = np.argsort(count, kind="stable").tolist()
+        return order
+
+    def _samples(self, emitter: int, first_id: int) -> Float32[Array, "L G"]:
+        rng = draw(self._setting.seed, "strategy", first_id)
+        return self._strategies[emitter].ask(rng)
+
+    def _learn(
+        self, emitter: int, fitness: Float32[Array, " L"], verdict: Verdict, *, key: int
+    ) -> None:
+        """Move the emitter whose samples these are, or let it begin anew."""
+        self._stored[emitter] += (verdict.status != Status.REFUSED).sum()
+        self._asked[emitter] += 1
+        judgement = self._judge(fitness, verdict)
+        if not judgement.is_done:
+            self._strategies[emitter].tell(judgement.values, judgement.n_parents)
+        if judgement.is_done or self._strategies[emitter].is_over(self._patience):
+            self._restart(emitter, key)
 
     def _restart(self, emitter: int, key: int) -> None:
         """At a random elite, or at random genes while there is none."""

@@ -47,6 +47,11 @@ class MapElitesParameters:
 
     archives: ClassVar[dict[str, str]] = {"cells": "grid"}
 
+    @property
+    def steady_batch(self) -> int:
+        """Evaluations that stand for a generation in a steady campaign."""
+        return self.batch
+
 
 @final
 class MapElites:
@@ -60,13 +65,24 @@ class MapElites:
         self._next_id = setting.first_id
 
     def ask(self) -> Genomes:
-        seed, encoding = self._setting.seed, self._setting.encoding
-        if not len(self._setting.archives[self._archive]):
-            rng = draw(seed, "initial", self._next_id)
-            return newborn(self._next_id, encoding.initial(self._p.initial, rng))
-        parents, partners = self._mates()
-        genes = self._vary(parents, partners, draw(seed, "mutation", self._next_id))
-        return newborn(self._next_id, encoding.clip(genes), parents=parents)
+        has_elites = len(self._setting.archives[self._archive]) > 0
+        return self._offspring(self._p.batch) if has_elites else self._initial(self._p.initial)
+
+    def ask_more(self, n: int) -> Genomes:
+        first = self._p.initial - (self._next_id - self._setting.first_id)  # that are left of them
+        has_elites = len(self._setting.archives[self._archive]) > 0
+        if first > 0 or not has_elites:
+            asked = self._initial(min(n, first) if first > 0 else n)
+        else:
+            asked = self._offspring(n)
+        self._next_id += len(asked)
+        return asked
+
+    def admit_some(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
+        return self.admit(evaluations)
+
+    def tell_some(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
+        pass  # the archive has been told
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
         return {self._archive: evaluations.genomes.ids}
@@ -89,10 +105,16 @@ class MapElites:
     def restore(self, state: State) -> None:
         self._next_id = state.json["next_id"]
 
-    def _mates(self) -> tuple[Int64[Array, " B"], Int64[Array, " B"]]:
-        """Parents, and the second elite of iso+line; both uniform with replacement."""
-        drawn = self._setting.archives[self._archive].parents(2 * self._p.batch, key=self._next_id)
-        return drawn[: self._p.batch], drawn[self._p.batch :]
+    def _initial(self, n: int) -> Genomes:
+        rng = draw(self._setting.seed, "initial", self._next_id)
+        return newborn(self._next_id, self._setting.encoding.initial(n, rng))
+
+    def _offspring(self, n: int) -> Genomes:
+        """Children of elites and, by iso+line, of second ones; uniform with replacement."""
+        drawn = self._setting.archives[self._archive].parents(2 * n, key=self._next_id)
+        rng = draw(self._setting.seed, "mutation", self._next_id)
+        genes = self._vary(drawn[:n], drawn[n:], rng)
+        return newborn(self._next_id, self._setting.encoding.clip(genes), parents=drawn[:n])
 
     def _vary(
         self, parents: Int64[Array, " B"], partners: Int64[Array, " B"], rng: np.random.Generator

@@ -1,6 +1,7 @@
 """Random search: fresh genomes every generation, the floor under every comparison.
 
 The "RND" baseline of SERENE: M genomes ~ clip(N(0, 1)) a generation, N_Q random ones archived.
+In a steady campaign they are drawn of each M ids in turn, before anybody knows who fails.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ class RandomSearchParameters:
 
     archives: ClassVar[dict[str, str]] = {"novelty": "novelty"}
 
+    @property
+    def steady_batch(self) -> int:
+        """Evaluations that stand for a generation in a steady campaign."""
+        return self.batch
+
 
 @final
 class RandomSearch:
@@ -46,8 +52,21 @@ class RandomSearch:
         self._next_id = setting.first_id
 
     def ask(self) -> Genomes:
-        rng = draw(self._setting.seed, "initial", self._next_id)
-        return newborn(self._next_id, self._setting.encoding.initial(self._p.batch, rng))
+        return self._newborn(self._p.batch)
+
+    def ask_more(self, n: int) -> Genomes:
+        asked = self._newborn(n)
+        self._next_id += n
+        return asked
+
+    def admit_some(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
+        ids = evaluations.genomes.ids
+        blocks = np.unique((ids - self._setting.first_id) // self._p.batch)
+        drawn = np.concatenate([self._drawn(block) for block in blocks.tolist()])
+        return {"novelty": ids[np.isin(ids, drawn)]}
+
+    def tell_some(self, evaluations: Evaluations, verdicts: Mapping[str, Verdict]) -> None:
+        pass  # nothing follows from it
 
     def admit(self, evaluations: Evaluations) -> dict[str, Int64[Array, " R"]]:
         alive = np.flatnonzero(~evaluations.outcomes.failed)
@@ -72,3 +91,14 @@ class RandomSearch:
 
     def restore(self, state: State) -> None:
         self._next_id = state.json["next_id"]
+
+    def _newborn(self, n: int) -> Genomes:
+        rng = draw(self._setting.seed, "initial", self._next_id)
+        return newborn(self._next_id, self._setting.encoding.initial(n, rng))
+
+    def _drawn(self, block: int) -> Int64[Array, " N"]:
+        """Whom of the M ids of a block the archive is offered."""
+        size, first = self._p.batch, self._setting.first_id + block * self._p.batch
+        rng = draw(self._setting.seed, "admission", first)
+        drawn: Array = first + rng.choice(size, min(self._p.additions, size), replace=False)
+        return drawn

@@ -5,6 +5,7 @@ A commit stores the state of every part whole and, for each table, what is new.
 Log-Structured File System", ACM TOCS 10(1), 1992, the idea.
 """
 
+from qdx.storage.events import Event, EventLog, count_beyond
 from qdx.storage.journal import read_timings
 from qdx.storage.lease import is_held
 from qdx.storage.run_directory import RunDirectory
@@ -14,9 +15,12 @@ from qdx.storage.verification import Report, verify
 
 __all__ = [
     "Delta",
+    "Event",
+    "EventLog",
     "Report",
     "RunDirectory",
     "Snapshot",
+    "count_beyond",
     "is_held",
     "read",
     "read_config",

@@ -5,6 +5,7 @@
     manifest-*.json                   the last three commits
     head-*                            empty: which commit is the newest, should its manifest go
     journal.jsonl  timings.jsonl      one line a generation
+    events/events-*.log               results of a steady campaign, each before it is told
     lock                              who writes
 
 A process may die at any instant. Everything a commit names is on the disk before its manifest is
@@ -23,6 +24,7 @@ from typing import final
 from qdx.core.errors import DamagedRunError
 from qdx.core.types import Json, State
 from qdx.storage.compaction import fold, plan
+from qdx.storage.events import EventLog
 from qdx.storage.files import (
     DamagedFileError,
     FileRef,
@@ -194,6 +196,15 @@ class RunDirectory:
         self._kept = kept
         mark_head(self.path, kept[-1].manifest.commit)
         remove_segments(self.path, kept)
+
+    def events(self, told: int) -> EventLog:
+        """The event log of a steady campaign that goes on after so many events."""
+        return EventLog(self.path, told, check=self._lease.check)
+
+    @property
+    def metas(self) -> list[Json]:
+        """What was passed to the commits in place, oldest first."""
+        return [kept.manifest.meta for kept in self._kept]
 
     def close(self) -> None:
         """Let the run go; what was not committed is forgotten."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from qdx.core.errors import ConfigError, DamagedRunError
 from qdx.storage import compaction
+from qdx.storage.events import check_events
 from qdx.storage.files import (
     BESIDE,
     DamagedFileError,
@@ -101,6 +102,9 @@ def _check_run(root: Path) -> Report:
         good = None  # the empty run is no refuge, as in `find`
     damaged += _check_chain(kept)
     notes = _leftovers(root, list(kept.values())) + _missing(commits, kept)
+    if good is not None:
+        wrong, more = check_events(root, kept[good].manifest.meta.get("events", 0))
+        damaged, notes = damaged + wrong, notes + more
     return Report(commits, good, list(dict.fromkeys(damaged)), notes)
 
 

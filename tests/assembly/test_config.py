@@ -49,6 +49,7 @@ GIVEN = [
     {"name": "yes", "seed": 2**60, "max_failed_fraction": 1, "island": 8191},
     {"name": "schön-1.0+a", "checkpoint": {"generations": 1, "seconds": 0}},
     {"observer": {"kind": "checkpoints", "samples": 3}, "executor": {"threads": 2, "shard": 5}},
+    {"mode": "steady", "steady": {"shard": 3, "in_flight": 1, "keep_events": True}},
     *({"executor": {"kind": kind}} for kind in EXECUTORS),
     {"executor": {"kind": "dask", "address": "tcp://h:1", "resources": {"GPU": 0.5}}},
     {"executor": {"kind": "dask", "cluster": "slurm", "options": {"queue": "x", "n": [1, None]}}},
@@ -122,7 +123,7 @@ def test_a_section_may_be_its_kind_alone() -> None:
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"sead": 3}, "sead: unknown key. Did you mean 'seed'?"),
+        ({"sed": 3}, "sed: unknown key. Did you mean 'seed'?"),
         (
             {"searcher": {"kind": "map_elites", "btach": 3}},
             "searcher.btach: unknown key. Did you mean 'batch'?",

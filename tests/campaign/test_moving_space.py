@@ -46,7 +46,7 @@ def teach(campaign, every=3):
             return getattr(searcher, name)
 
     campaign.descriptor, campaign.searcher = descriptor, Taught()
-    campaign._redescribe = descriptor.describe  # timed apart, so bound when the campaign is made
+    campaign.redescribe = descriptor.describe  # timed apart, so bound when the campaign is made
     return descriptor
 
 

@@ -157,6 +157,11 @@ class ExecutorConformance:
         assert executor.progress() == (0, 0)
         assert executor.report() == {}
 
+    def test_slots_are_known_once_something_came_back(self, executor: Any) -> None:
+        assert executor.slots() >= 0
+        results(executor, executor.submit(Echo(), genomes(5)))
+        assert executor.slots() >= 1
+
     def test_closes_with_work_under_way(self, build: Callable[[], Any]) -> None:
         executor = build()
         executor.submit(Echo(), genomes(50))

@@ -32,6 +32,7 @@ from tests.conformance.searcher import (
     bench,
     broken,
 )
+from tests.conformance.steady import SteadyConformance
 
 SMALL = {"emitters": 3, "population": 4}
 
@@ -46,7 +47,7 @@ def by_cma_mae(*, seed: int = 0, first_id: int = 0, **keys: Any) -> Bench:
     return bench(cma_mae, parameters, "soft_grid", seed=seed, first_id=first_id)
 
 
-class CmaMeConformance(SearcherConformance):
+class CmaMeConformance(SteadyConformance, SearcherConformance):
     smallest = 2
 
     @pytest.fixture

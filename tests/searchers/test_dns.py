@@ -11,6 +11,7 @@ import pytest
 
 from qdx.searchers.dns import DnsParameters, dns
 from tests.conformance.searcher import Bench, Build, SearcherConformance, bench
+from tests.conformance.steady import SteadyConformance
 
 
 def by_dns(*, seed: int = 0, first_id: int = 0, **keys: Any) -> Bench:
@@ -18,7 +19,7 @@ def by_dns(*, seed: int = 0, first_id: int = 0, **keys: Any) -> Bench:
     return bench(dns, parameters, "dominated_novelty", seed=seed, first_id=first_id)
 
 
-class TestDns(SearcherConformance):
+class TestDns(SteadyConformance, SearcherConformance):
     @pytest.fixture(params=["gaussian", "iso_line"])
     def build(self, request: pytest.FixtureRequest) -> Build:
         return partial(by_dns, variation=request.param)

@@ -20,6 +20,7 @@ from tests.conformance.searcher import (
     broken,
     world,
 )
+from tests.conformance.steady import SteadyConformance
 
 
 def map_elites(archive: str = "grid", *, seed: int = 0, first_id: int = 0, **keys: Any) -> Bench:
@@ -27,7 +28,7 @@ def map_elites(archive: str = "grid", *, seed: int = 0, first_id: int = 0, **key
     return bench(MapElites, parameters, archive, seed=seed, first_id=first_id)
 
 
-class MapElitesConformance(SearcherConformance):
+class MapElitesConformance(SteadyConformance, SearcherConformance):
     @pytest.fixture(params=["grid", "cvt"])
     def build_smallest(self, request: pytest.FixtureRequest) -> Build:
         return partial(map_elites, request.param, initial=1, batch=1)

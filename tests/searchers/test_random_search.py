@@ -18,6 +18,7 @@ from tests.conformance.searcher import (
     bench,
     fragile,
 )
+from tests.conformance.steady import SteadyConformance
 
 
 def random_search(*, seed: int = 0, first_id: int = 0, **keys: Any) -> Bench:
@@ -25,7 +26,7 @@ def random_search(*, seed: int = 0, first_id: int = 0, **keys: Any) -> Bench:
     return bench(RandomSearch, parameters, "novelty", seed=seed, first_id=first_id)
 
 
-class TestRandomSearch(SearcherConformance):
+class TestRandomSearch(SteadyConformance, SearcherConformance):
     @pytest.fixture
     def build(self) -> Build:
         return random_search

@@ -1,0 +1,308 @@
+"""Islands take in what others published at declared moments, whatever befalls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qdx.assembly.config import load
+from qdx.assembly.invariants import broken
+from qdx.assembly.stored import StoredRun
+from qdx.campaign.campaign import Campaign
+from qdx.cli.app import call
+from qdx.core.errors import ConfigError, DamagedRunError, InterruptedRun, RolloutError
+from qdx.storage import verify
+from qdx.storage.published import island_folder, moments, read_moment
+from tests.campaign.processes import spawn, waiting
+
+CMA_ME = {"kind": "cma_me", "emitters": 4, "population": 25, "emitters_per_batch": 2}
+EACH: list[dict[str, Any]] = [
+    {"seed": 1},
+    {"seed": 2, "searcher": CMA_ME},
+    {"seed": 3, "mode": "steady", "steady": {"shard": 10}},
+]
+
+
+def config(folder: Path, island: int, *, n: int = 3, **more: Any) -> dict[str, Any]:
+    each = EACH if n == 3 else [{"seed": 1}, {"seed": 2}][:n]
+    islands = {"folder": str(folder / "exchange"), "exchange": 2, "wait_s": 60, "each": each}
+    return {
+        "budget": 500,
+        "task": "point",
+        "searcher": {"kind": "map_elites", "initial": 50, "batch": 50},
+        "archives": {"cells": {"kind": "grid", "bins": 12}},
+        "island": island,
+        "islands": islands,
+        "checkpoint": {"generations": 3, "seconds": 1000},
+        "executor": {"kind": "local", "threads": 1},
+        **more,
+    }
+
+
+def digests(path: Path) -> tuple[str, str, str]:
+    run = StoredRun.open(path)
+    assert broken(run) == []
+    assert verify(path).damaged == []
+    return run.digest(), run.state_digest(), run.snapshot.meta["status"]
+
+
+def sail(*campaigns: Campaign) -> None:
+    """Campaigns to their ends, each in a thread."""
+    threads = [threading.Thread(target=campaign.run) for campaign in campaigns]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+        assert not thread.is_alive()
+    for campaign in campaigns:
+        campaign.close()
+
+
+def whole(folder: Path, **more: Any) -> list[tuple[str, str, str]]:
+    sail(*(Campaign(config(folder, i, **more), folder / str(i)) for i in range(3)))
+    return [digests(folder / str(i)) for i in range(3)]
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three islands that nothing befell."""
+    folder = tmp_path_factory.mktemp("calm")
+    whole(folder)
+    return folder
+
+
+def of_island(ids: Any) -> Any:
+    return np.unique(np.asarray(ids) >> 40)
+
+
+@pytest.mark.slow
+def test_islands_are_the_same_again(calm: Path, tmp_path: Path) -> None:
+    assert whole(tmp_path) == [digests(calm / str(i)) for i in range(3)]
+
+
+def test_each_holds_individuals_of_all_under_their_own_ids(calm: Path) -> None:
+    for island in range(3):
+        run = StoredRun.open(calm / str(island))
+        ids = run.archive_ids()
+        assert of_island(ids).tolist() == [0, 1, 2]
+        assert run.tally().evaluations == 500  # its own alone
+
+
+def test_they_publish_once_and_their_own_alone(calm: Path) -> None:
+    for island in range(3):
+        folder = island_folder(calm / "exchange", island)
+        found = [read_moment(folder, moment) for moment in moments(folder)]
+        assert moments(folder) == [1, 2, 3, 4, 5]
+        assert [p.is_last for p in found if p] == [False] * 4 + [True]
+        ids = np.concatenate([p.columns["id"] for p in found if p and p.columns])
+        assert of_island(ids).tolist() == [island]
+        assert len(np.unique(ids)) == len(ids)
+        assert read_moment(folder, 6) is not None  # the end tells that there is nothing more
+
+
+def test_what_was_taken_in_is_what_a_map_would_keep(calm: Path) -> None:
+    """The fittest of each cell of all that an island could see, its own among them."""
+    run, best = StoredRun.open(calm / "0"), {}
+    for other in (1, 2):
+        folder = island_folder(calm / "exchange", other)
+        for moment in (1, 2, 3):  # at moment 4, the last before the end, it took in moment 3
+            columns = read_moment(folder, moment).columns  # type: ignore[union-attr]
+            for point, fitness in zip(columns["truth"], columns["fitness"], strict=True):
+                cell = tuple(np.clip((point + 1) * 6, 0, 11).astype(int).tolist())
+                best[cell] = max(best.get(cell, -np.inf), float(fitness))
+    held = run.evaluations(run.archive_ids()).outcomes
+    cells = np.clip((held.truth + 1) * 6, 0, 11).astype(int).tolist()
+    fitness_of = dict(zip(map(tuple, cells), held.fitness.tolist(), strict=True))
+    assert best.keys() <= fitness_of.keys()
+    assert all(fitness_of[cell] >= fitness for cell, fitness in best.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("island", range(3))
+@pytest.mark.parametrize("generations", [3, 8])
+def test_an_island_that_was_dropped_resumes_to_the_same_bytes(
+    island: int, generations: int, calm: Path, tmp_path: Path
+) -> None:
+    others = [Campaign(config(tmp_path, i), tmp_path / str(i)) for i in range(3) if i != island]
+    cut = Campaign(config(tmp_path, island), tmp_path / str(island))
+    sailing = threading.Thread(target=sail, args=others)
+    sailing.start()
+    for _ in range(generations):
+        cut.step()
+    cut.close()
+    with Campaign.resume(tmp_path / str(island)) as campaign:
+        campaign.run()
+    sailing.join(120)
+    assert [digests(tmp_path / str(i)) for i in range(3)] == [
+        digests(calm / str(i)) for i in range(3)
+    ]
+
+
+def test_an_island_nobody_answers_says_so_and_goes_on_later(tmp_path: Path, calm: Path) -> None:
+    shared = {**config(tmp_path, 0)["islands"], "wait_s": 0.2}
+    (tmp_path / "c.yaml").write_text(json.dumps(config(tmp_path, 0, islands=shared)))
+    command = ["run", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "0")]
+    assert call(command) == 4
+    run = StoredRun.open(tmp_path / "0")
+    assert run.snapshot.meta["status"] == "failed"
+    assert run.snapshot.meta["generation"] == 4  # moment 2 takes in moment 1
+    others = [Campaign(config(tmp_path, i), tmp_path / str(i)) for i in (1, 2)]
+    sail(*others, Campaign.resume(tmp_path / "0", ["islands.wait_s=60"]))
+    assert digests(tmp_path / "0")[0] == digests(calm / "0")[0]
+
+
+def test_who_waits_is_named(tmp_path: Path) -> None:
+    shared = {**config(tmp_path, 0)["islands"], "wait_s": 0}
+    with (
+        Campaign(config(tmp_path, 0, islands=shared), tmp_path / "0") as campaign,
+        pytest.raises(RolloutError, match=r"islands.wait_s: expected moment 1 of island 1 in .*"),
+    ):
+        campaign.run()
+
+
+def test_who_waits_can_be_stopped(tmp_path: Path) -> None:
+    with Campaign(config(tmp_path, 0), tmp_path / "0") as campaign:
+        threading.Timer(0.5, campaign.stop).start()
+        with pytest.raises(InterruptedRun):
+            campaign.run()
+    assert digests(tmp_path / "0")[2] == "interrupted"
+
+
+def test_a_larger_budget_goes_on_alone(calm: Path, tmp_path: Path) -> None:
+    before = moments(island_folder(calm / "exchange", 0))
+    shutil.copytree(calm / "0", tmp_path / "0")
+    with Campaign.resume(tmp_path / "0", ["budget=700"]) as campaign:
+        campaign.run()
+    assert StoredRun.open(tmp_path / "0").tally().evaluations == 700
+    assert moments(island_folder(calm / "exchange", 0)) == before
+
+
+def test_islands_of_different_worlds_are_refused(tmp_path: Path) -> None:
+    with Campaign(config(tmp_path, 1, n=2, task="hard_maze"), tmp_path / "1") as other:
+        for _ in range(3):
+            other.step()
+    with (
+        Campaign(config(tmp_path, 0, n=2), tmp_path / "0") as campaign,
+        pytest.raises(ConfigError, match=r"islands: expected the same task on all islands"),
+    ):
+        campaign.run()
+
+
+def test_a_folder_of_an_earlier_run_is_refused(calm: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"islands.folder: expected no moments of island 1"):
+        Campaign(config(calm, 1), tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_damaged_moment_is_refused(calm: Path, tmp_path: Path) -> None:
+    path = island_folder(calm / "exchange", 2) / "moment-00000002.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    copy = tmp_path / path.name
+    copy.write_bytes(data)
+    with pytest.raises(DamagedRunError, match="damaged"):
+        read_moment(tmp_path, 2)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"island": 3}, "island: expected less than the 3 islands, got 3"),
+        ({"searcher": "novelty_search"}, "islands: expected a searcher that judges by the archive"),
+        ({"islands": {"each": 3}}, "islands.each: expected a list of what is each island's own"),
+        ({"islands": {"n": 2}}, "islands.folder: missing"),
+    ],
+)
+def test_a_wrong_config_is_named(keys: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load({**config(tmp_path, 0), **keys})
+    assert said in str(error.value)
+
+
+def test_the_shared_archive_is_the_fittest_of_each_cell_of_all_that_was_published(
+    calm: Path, tmp_path: Path, capsys: Any
+) -> None:
+    command = ["gather", str(calm / "exchange"), "--out"]
+    assert call([*command, str(tmp_path / "one")]) == call([*command, str(tmp_path / "two")]) == 0
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    best: dict[tuple[int, ...], tuple[float, int]] = {}
+    for moment in range(1, 6):
+        for island in range(3):
+            published = read_moment(island_folder(calm / "exchange", island), moment)
+            columns = published.columns if published else {}
+            rows = [columns[name] for name in ("truth", "fitness", "id")] if columns else [[]] * 3
+            for point, fitness, id_ in zip(*rows, strict=True):
+                cell = tuple(np.clip((point + 1) * 6, 0, 11).astype(int).tolist())
+                if cell not in best or fitness > best[cell][0]:
+                    best[cell] = float(fitness), int(id_)
+    shared = StoredRun.open(tmp_path / "one")
+    assert shared.archive_ids().tolist() == sorted(id_ for _, id_ in best.values())
+    assert of_island(shared.archive_ids()).tolist() == [0, 1, 2]
+
+
+def test_one_may_go_on_from_the_shared_archive(calm: Path, tmp_path: Path) -> None:
+    assert call(["gather", str(calm / "exchange"), "--out", str(tmp_path / "shared")]) == 0
+    before = StoredRun.open(tmp_path / "shared").tally().evaluations
+    with Campaign.resume(tmp_path / "shared", [f"budget={before + 100}"]) as campaign:
+        campaign.run()
+    assert 3 in of_island(StoredRun.open(tmp_path / "shared").archive_ids())
+    digests(tmp_path / "shared")
+
+
+def test_a_folder_without_islands_is_refused(tmp_path: Path, capsys: Any) -> None:
+    assert call(["gather", str(tmp_path), "--out", str(tmp_path / "shared")]) == 2
+    assert "expected a folder in which islands publish" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_islands_killed_by_the_system_go_on_to_the_same_bytes(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"n": 2, "budget": 2000}
+    calm = tmp_path / "calm"
+    sail(*(Campaign(config(calm, i, **keys), calm / f"{i}") for i in range(2)))
+    raw = {k: v for k, v in config(tmp_path, 0, **keys).items() if k != "island"}
+    raw["islands"] = {**raw["islands"], "wait_s": 3}
+    (tmp_path / "c.yaml").write_text(json.dumps(raw))
+    all_of_them = tmp_path / "all"
+    command = ("islands", tmp_path / "c.yaml", "--out", all_of_them)
+    process = spawn("qdx", *command, folder=tmp_path, log="log")
+    for _ in waiting():
+        if moments(island_folder(all_of_them / "exchange", 1)):
+            break
+    os.kill(json.loads((all_of_them / "1" / "lock").read_text())["pid"], signal.SIGKILL)
+    assert process.wait(120) in (4, 5), (tmp_path / "log").read_text()
+    assert "island 1 ended with exit code -9" in (tmp_path / "log").read_text()
+    again = spawn("qdx", *command, folder=tmp_path, log="log")
+    assert again.wait(120) == 0, (tmp_path / "log").read_text()
+    for island in ("0", "1"):
+        assert digests(all_of_them / island)[0] == digests(calm / island)[0]
+    shared = StoredRun.open(all_of_them / "shared")
+    assert of_island(shared.archive_ids()).tolist() == [0, 1]
+
+
+def test_a_config_without_islands_is_refused_by_the_command(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "c.yaml").write_text("budget: 10\ntask: point\nsearcher: map_elites\n")
+    assert call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")]) == 2
+    assert "islands: missing" in capsys.readouterr().err
+    assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.slow
+def test_sigterm_is_passed_on_to_all_islands_which_commit(tmp_path: Path) -> None:
+    raw = {k: v for k, v in config(tmp_path, 0, n=1, budget=10**8).items() if k != "island"}
+    (tmp_path / "c.yaml").write_text(json.dumps(raw))
+    command = ("islands", tmp_path / "c.yaml", "--out", tmp_path / "all")
+    process = spawn("qdx", *command, folder=tmp_path, log="log")
+    for _ in waiting():
+        if moments(island_folder(tmp_path / "all" / "exchange", 0)):
+            break
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130, (tmp_path / "log").read_text()
+    assert digests(tmp_path / "all" / "0")[2] == "interrupted"
