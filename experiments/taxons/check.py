@@ -28,7 +28,7 @@ def against_claims(studies: dict, expected: dict) -> list[tuple[bool, str]]:
                 found.append(
                     (
                         holds,
-                        f"{study}: {better} {means[better]:.3f} above {worse} {means[worse]:.3f}",
+                        f"{study}: {better} above {worse}: {means[better]:.3f}, {means[worse]:.3f}",
                     )
                 )
     return found

@@ -100,7 +100,7 @@ def picture(studies: dict[str, dict[str, Rows]]) -> object:
         dress(axes, f"{study}: coverage")
         top = max(max(r["curve"]) for rows in by.values() for r in rows)
         ceiling = next(iter(by.values()))[0]["coverage_ceiling"]
-        ceiling_line(axes, ceiling if ceiling and ceiling < 2 * top else None)
+        ceiling_line(axes, ceiling if ceiling and ceiling < 1.08 * top else None)
         percent_axis(axes, 1.08 * top)
         for space, rows in by.items():
             curves = np.array([r["curve"] for r in rows])
