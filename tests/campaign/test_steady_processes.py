@@ -94,7 +94,6 @@ def log_size(path: Path) -> int:
 CLUSTERS = {
     "dask": {"kind": "dask", "workers": 2},
     "dask, threads": {"kind": "dask", "workers": 2, "processes": False, "shard": 2},
-    "ray": {"kind": "ray", "workers": 2},
 }
 
 
@@ -111,6 +110,17 @@ def test_on_a_cluster_it_loses_nobody_and_its_log_says_what_it_is(
     check_whole(path, 400)
     raw = {**raw, "executor": ONE_SLOT}  # told on another executor, which runs nothing
     assert digests(path)[0] == fed(raw, path, tmp_path / "fed", monkeypatch)[0]
+
+
+@pytest.mark.slow
+def test_on_ray_it_loses_nobody(tmp_path: Path) -> None:
+    """In a process of its own, which Ray ends with itself when its node dies."""
+    raw = config(executor={"kind": "ray", "workers": 2})
+    (tmp_path / "c.yaml").write_text(json.dumps(raw))
+    arguments = ("run", tmp_path / "c.yaml", "--out", tmp_path / "run")
+    process = spawn("qdx", *arguments, folder=tmp_path, log="log")
+    assert process.wait(120) == 0, (tmp_path / "log").read_text()
+    check_whole(tmp_path / "run", 400)
 
 
 @pytest.mark.slow
