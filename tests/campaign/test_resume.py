@@ -302,7 +302,7 @@ def test_a_signal_ends_in_a_commit_and_exit_code_130(tmp_path, number):
 
 @pytest.mark.slow
 def test_kills_in_every_place_resume_to_the_same_digests(tmp_path):
-    command = [sys.executable, str(EXPERIMENT), "--kills", "8", "--task", "point", "--seed", "7"]
+    command = [sys.executable, str(EXPERIMENT), "--kills", "5", "--task", "point", "--seed", "7"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 of 8 kills resumed" in done.stdout
+    assert "5 of 5 kills resumed" in done.stdout
