@@ -6,12 +6,15 @@ data, no actors, so a lost worker loses nothing but the shards it ran. Tasks and
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from distributed import WorkerPlugin
 from distributed.scheduler import KilledWorker
@@ -43,6 +46,20 @@ def on_dask(parameters: DaskParameters) -> Dispatcher:
     return Dispatcher(DaskEngine(parameters), parameters)
 
 
+class Fetch(NamedTuple):
+    """Replies on their way home: nobody stands still for those of workers that have died.
+
+    Attributes:
+        futures: Of all attempts that are over, by id.
+        coming: The replies by id.
+        until: When they are given up, on the monotonic clock.
+    """
+
+    futures: dict[int, Any]
+    coming: Future[dict[int, Any]]
+    until: float
+
+
 @final
 class DaskEngine:
     """Shards as tasks of a Dask client."""
@@ -53,6 +70,7 @@ class DaskEngine:
         self._cluster: Any = None
         self._client: Any = None
         self._futures: dict[int, Any] = {}
+        self._fetch: Fetch | None = None
         self._over: SimpleQueue[int] = SimpleQueue()  # attempts whose futures are done
         self._prefix = ""
 
@@ -91,15 +109,22 @@ class DaskEngine:
             future.add_done_callback(lambda _, id_=attempt.id: over.put(id_))
 
     def wait(self, timeout_s: float) -> list[Arrival]:
-        over = self._drain(timeout_s)
-        if not over and self._client.status not in ("running", "connecting"):
-            raise EngineLost(f"the client is {self._client.status}")
-        futures = {id_: self._futures.pop(id_) for id_ in over if id_ in self._futures}
-        if any(future.status == "cancelled" for future in futures.values()):
-            raise EngineLost("the connection to the scheduler was lost")
-        replies = self._gather({i: f for i, f in futures.items() if f.status == "finished"})
+        if self._fetch is None:
+            over = self._drain(timeout_s)
+            if not over and self._client.status not in ("running", "connecting"):
+                raise EngineLost(f"the client is {self._client.status}")
+            futures = {id_: self._futures.pop(id_) for id_ in over if id_ in self._futures}
+            if any(future.status == "cancelled" for future in futures.values()):
+                raise EngineLost("the connection to the scheduler was lost")
+            if not futures:
+                return []
+            self._fetch = self._fetched(futures)
+        replies = self._replies(self._fetch, timeout_s)
+        if replies is None:
+            return []
+        fetch, self._fetch = self._fetch, None
         arrivals: list[Arrival] = [Answered(i, reply) for i, reply in replies.items()]
-        return arrivals + [self._sad(i, f) for i, f in futures.items() if i not in replies]
+        return arrivals + [self._sad(i, f) for i, f in fetch.futures.items() if i not in replies]
 
     def drop(self, ids: Sequence[int]) -> None:
         futures = [f for f in (self._futures.pop(i, None) for i in ids) if f is not None]
@@ -121,6 +146,9 @@ class DaskEngine:
 
     def close(self) -> None:
         self._futures.clear()
+        fetch, self._fetch = self._fetch, None
+        if fetch is not None:
+            fetch.coming.cancel()
         client, self._client = self._client, None
         cluster, self._cluster = self._cluster, None
         for part in (client, cluster):
@@ -136,21 +164,32 @@ class DaskEngine:
                 over.append(self._over.get_nowait())
         return over
 
-    def _gather(self, futures: dict[int, Any]) -> dict[int, Any]:
-        """The replies, all in one message; of those whose worker went just now, none."""
-        if not futures:
-            return {}
+    def _fetched(self, futures: dict[int, Any]) -> Fetch:
+        """Begin to bring the replies home, all in one message."""
         client = self._client
+        finished = {i: f for i, f in futures.items() if f.status == "finished"}
 
         async def gathered() -> Any:
-            return await client.gather(futures, errors="skip", asynchronous=True)
+            if not finished:
+                return {}
+            return await client.gather(finished, errors="skip", asynchronous=True)
 
+        coming = asyncio.run_coroutine_threadsafe(gathered(), client.loop.asyncio_loop)
+        return Fetch(futures, coming, time.monotonic() + TIMEOUT_S)
+
+    def _replies(self, fetch: Fetch, timeout_s: float) -> dict[int, bytes] | None:
+        """The replies, of those whose worker went just now none; None while they are under way."""
         try:
-            replies = client.sync(gathered, callback_timeout=TIMEOUT_S)
+            replies = fetch.coming.result(timeout_s)
+        except TimeoutError:
+            if time.monotonic() < fetch.until and self._client.status == "running":
+                return None
+            fetch.coming.cancel()
+            replies = {}
         except Exception as error:
-            if client.status != "running":
+            if self._client.status != "running":
                 raise EngineLost(f"replies could not be brought home: {error!r}") from error
-            return {}
+            replies = {}
         return {id_: reply for id_, reply in replies.items() if isinstance(reply, bytes)}
 
     def _sad(self, id_: int, future: Any) -> Arrival:

@@ -17,7 +17,6 @@ from qdx.campaign.campaign import Campaign
 from qdx.core.errors import ConfigError, RolloutError
 from qdx.executors import dispatch
 from qdx.executors.clusters import make_cluster
-from qdx.executors.machine import TIMEOUT_S
 from qdx.executors.parameters import DaskParameters
 from tests.campaign import striking
 from tests.campaign.processes import DaskProcesses, installed, is_alive, spawn, waiting
@@ -151,7 +150,9 @@ def test_all_workers_at_once_may_die(tmp_path: Path, calm: Any, two: Any) -> Non
     with Campaign(config(two), tmp_path / "run") as campaign:
         campaign.rollout = Strike(campaign.rollout, STRUCK, striking.kill_victims, tmp_path)
         campaign.step()
-        pids = campaign.executor._engine._client.run(os.getpid)
+        client = campaign.executor._engine._client
+        client.wait_for_workers(2, timeout=30)  # one may have done the first generation alone
+        pids = client.run(os.getpid)
         assert len(set(pids.values()) - {os.getpid()}) == 2
         (tmp_path / "victims").write_text(" ".join(map(str, pids.values())))
         campaign.run()
@@ -261,5 +262,4 @@ def test_a_signal_ends_in_a_commit_within_seconds(kind: str, to_all: bool, tmp_p
     assert "qdx resume" in (tmp_path / "log").read_text()
     assert digests(tmp_path / "run")[2] == "interrupted"
     committed = max(path.stat().st_mtime for path in (tmp_path / "run").glob("manifest-*"))
-    # replies of workers that died of it are waited for, as long as for any answer
-    assert committed - asked < 10 + TIMEOUT_S * to_all
+    assert committed - asked < 10
