@@ -57,27 +57,42 @@ def seconds(executor: Any, rollout: Any, genomes: Genomes) -> float:
     return time.perf_counter() - start
 
 
-def side_by_side(n: int, rounds: int) -> str:
-    """One worker and two, in turns, so that a drift of the machine hits both."""
+def side_by_side(n: int, rounds: int) -> Iterator[str]:
+    """One worker and two, and as many bare processes, in turns: a drift of the machine hits all.
+
+    Bare processes run the same shards: what two of them bring is what the machine has to give, and
+    what Dask takes longer than they do is what Dask and the dispatcher cost.
+    """
     rollout = parts(task="hard_maze").rollout
     genomes = random_genomes(n, rollout.policy.n_genes)
+    few, packed = take(genomes, np.arange(64)), worker.pack_rollout(rollout)
+    spawn = multiprocessing.get_context("spawn")
     executors = {k: on_dask(DaskParameters(workers=k)) for k in (1, 2)}
-    times: dict[int, list[float]] = {1: [], 2: []}
+    pools = {k: ProcessPoolExecutor(k, mp_context=spawn) for k in (1, 2)}
+    times: dict[str, list[float]] = {f"{kind} {k}": [] for kind in ("Dask", "bare") for k in (1, 2)}
     try:
-        for executor in executors.values():
-            seconds(executor, rollout, take(genomes, np.arange(64)))
+        for k in (1, 2):
+            seconds(executors[k], rollout, few)
+            pooled(packed, few, pools[k])
         for _ in range(rounds):
-            for k, executor in executors.items():
-                times[k].append(seconds(executor, rollout, genomes))
+            for k in (1, 2):
+                times[f"Dask {k}"].append(seconds(executors[k], rollout, genomes))
+                times[f"bare {k}"].append(pooled(packed, genomes, pools[k]))
     finally:
-        for executor in executors.values():
-            executor.close()
-    one, two = median(times[1]), median(times[2])
+        for k in (1, 2):
+            executors[k].close()
+            pools[k].shutdown()
+    took = {name: median(of) for name, of in times.items()}
     wanted = f"; wanted {WANTED[n]}" if n in WANTED else ""
-    return (
-        f"2 workers beside 1, {n:6d} offspring".ljust(40)
-        + f"{one / two:6.2f} x   ({1e3 * one:.0f} and {1e3 * two:.0f} ms{wanted})"
-    )
+    for kind, name in (
+        ("Dask", f"2 workers beside 1, {n} offspring"),
+        ("bare", "  bare processes"),
+    ):
+        one, two = took[f"{kind} 1"], took[f"{kind} 2"]
+        yield f"{name:40}{one / two:6.2f} x   ({1e3 * one:.0f} and {1e3 * two:.0f} ms{wanted})"
+        wanted = ""
+    more, n_shards = took["Dask 2"] - took["bare 2"], len(jobs(0, genomes, 0))
+    yield f"{'  Dask takes longer than they':40}{1e3 * more:6.0f} ms  ({n_shards} shards)"
 
 
 def pooled(rollout: bytes, genomes: Genomes, pool: ProcessPoolExecutor) -> float:
@@ -86,30 +101,6 @@ def pooled(rollout: bytes, genomes: Genomes, pool: ProcessPoolExecutor) -> float
     parts_ = [worker.pack(job.genomes) for job in jobs(0, genomes, 0)]
     list(pool.map(worker.evaluate, [rollout] * len(parts_), parts_, [LASTING_S] * len(parts_)))
     return time.perf_counter() - start
-
-
-def overhead(n: int, rounds: int) -> str:
-    """What Dask and the dispatcher cost a generation: the same shards, two processes each."""
-    rollout = parts(task="hard_maze").rollout
-    genomes = random_genomes(n, rollout.policy.n_genes)
-    packed, on_two = worker.pack_rollout(rollout), on_dask(DaskParameters(workers=2))
-    spawn = multiprocessing.get_context("spawn")
-    bare: list[float] = []
-    clustered: list[float] = []
-    with ProcessPoolExecutor(2, mp_context=spawn) as pool:
-        few = take(genomes, np.arange(64))
-        pooled(packed, few, pool)
-        seconds(on_two, rollout, few)
-        for _ in range(rounds):
-            bare.append(pooled(packed, genomes, pool))
-            clustered.append(seconds(on_two, rollout, genomes))
-    on_two.close()
-    more = median(clustered) - median(bare)
-    return (
-        f"overhead of Dask, {n:6d} offspring".ljust(40)
-        + f"{1e3 * more:6.0f} ms  ({1e3 * median(clustered):.0f} ms beside "
-        f"{1e3 * median(bare):.0f} on a bare pool, {len(jobs(0, genomes, 0))} shards)"
-    )
 
 
 def on_the_wire(name: str, config: dict[str, Any], n: int = 64) -> str:
@@ -129,10 +120,8 @@ def table() -> Iterator[str]:
     """All of it, a line when it is there; the clusters are of this machine."""
     for name, config in ON_THE_WIRE.items():
         yield on_the_wire(name, config)
-    yield side_by_side(200, 15)
-    yield overhead(200, 15)
-    yield side_by_side(20_000, 3)
-    yield overhead(20_000, 2)
+    yield from side_by_side(200, 15)
+    yield from side_by_side(20_000, 5)
 
 
 __all__ = ["table"]

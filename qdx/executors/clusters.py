@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
 
 from qdx.core.errors import ConfigError
@@ -71,6 +72,9 @@ def local_cluster(p: DaskParameters) -> Any:
     scheduler = {**where, "port": 0, "dashboard": False, "dashboard_address": f"{LOCALHOST}:0"}
     # The dispatcher counts losses itself, so the scheduler reports each one.
     scheduler |= {"allowed_failures": 0}
+    # A nanny is never given up: by default it goes when its worker is away, for the second time
+    # perhaps, just 15 s after a first death, and the cluster stays smaller for good.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "1000 days"})
     return SpecCluster(  # type: ignore[no-untyped-call]
         scheduler={"cls": Scheduler, "options": scheduler},
         workers=worker_specs(p, where),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,7 @@ from qdx.executors.dispatch import Dispatcher
 from qdx.executors.machine import gpus_for, visible_gpus
 from qdx.executors.on_dask import on_dask
 from qdx.executors.parameters import DaskParameters
+from tests.campaign.processes import waiting
 from tests.conformance.executor import Echo, ExecutorConformance
 from tests.conformance.making import genomes
 
@@ -154,3 +157,35 @@ def test_a_worker_runs_libraries_in_one_thread(cluster: Any) -> None:
 
     with connect(cluster.scheduler_address) as client:
         assert set(client.run(threads).values()) == {("1", 1)}
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_again_soon_comes_back_again() -> None:
+    """By default Dask gives up a nanny whose worker is away 15 s after an earlier death."""
+    cluster, address = make_cluster(DaskParameters(workers=1))
+    try:
+        with connect(address) as client:
+            pid = another_worker(client, 0)
+            for pause_s in (14.9, 0.0):
+                os.kill(pid, signal.SIGKILL)
+                died = time.monotonic()
+                pid = another_worker(client, pid)
+                time.sleep(max(0.0, pause_s - (time.monotonic() - died)))
+            time.sleep(1)
+            assert len(client.run_on_scheduler(pids)) == 1
+    finally:
+        cluster.close()
+
+
+def another_worker(client: Any, old: int) -> int:
+    """Process id of the only worker, once it is not the old one's."""
+    for _ in waiting():
+        found = client.run_on_scheduler(pids)
+        if found and found != [old]:
+            return int(found[0])
+    raise AssertionError("unreachable")
+
+
+def pids(dask_scheduler: Any) -> list[int]:
+    """Run on the scheduler: the processes of its workers."""
+    return [worker.pid for worker in dask_scheduler.workers.values()]
