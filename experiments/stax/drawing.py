@@ -28,10 +28,11 @@ COLOURS = dict(
 )
 PHASES = ("rollout", "description", "training", "redescription", "selection", "commit", "rest")
 # study → the study and the variants whose rows it shares, and the evaluations they are compared at
-SHARED = {"ablations": "redundant_arm_end", "costs": "redundant_arm_end"}
+SHARED = dict.fromkeys(("ablations", "costs", "causes"), "redundant_arm_end")
 MARK = {
     "ablations": "25000",
     "costs": "25000",
+    "causes": "50000",
     "paper_schedule": "25000",
     "hard_maze": "50000",
     "curling": "50000",

@@ -53,6 +53,7 @@ VARIANTS = {
     # the paper's ablations
     "alternate": STAX | {"searcher": {"kind": "stax", "selection": "alternate"}},
     "single_frame": STAX | SINGLE,
+    "novelty_alone": STAX | {"searcher": {"kind": "stax", "selection": "novelty"}},
     "reset": autoencoder(reset=True),
     "untrained": autoencoder(train=False),
     # what a training may cost, in frames shown
@@ -85,6 +86,8 @@ STUDIES = {
     "signatures": Study(ARM, dict.fromkeys(("stax_signature", "serene_signature"), 100_000)),
     "ablations": Study(ARM, dict.fromkeys(ABLATIONS, 25_000)),
     "costs": Study(ARM, dict.fromkeys(COSTS, 25_000)),
+    # what keeps coverage below the paper's?
+    "causes": Study(ARM, dict.fromkeys(("stax", "novelty_alone"), 50_000)),
     "paper_schedule": Study(ARM, {"paper_schedule": 25_000}, seeds=1),
     "long": Study(ARM, dict.fromkeys(("stax", *CHEAP), 500_000), seeds=1),
 }
@@ -93,7 +96,11 @@ SHARED = {  # campaigns of the SERENE study: task and searcher with the same par
     for study in ("redundant_arm_end", "redundant_arm_stop", "hard_maze", "curling")
     for searcher in CHEAP
 }
-SAME = {("ablations", "stax"), ("costs", "stax")}  # marks of redundant_arm_end's on their way
+SAME = {
+    ("ablations", "stax"),
+    ("costs", "stax"),
+    ("causes", "stax"),
+}  # marks of redundant_arm_end's on their way
 
 
 def run(study: str, variant: str, seed: int, budget: int, out: Path) -> str:
