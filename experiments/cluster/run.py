@@ -6,7 +6,7 @@ Scheduler, workers (threads of one process) and campaign share one core or two, 
 scheduler than a cluster is, where workers are elsewhere. A shard sleeps as long as it is told, so whatever
 is lost is what distributing costs. The efficiency is the time of perfectly packed shards over the time it took.
 Dotted in the picture: what the processor time of a shard allows where scheduler and campaign have a core for themselves.
-Writes efficiency.json and efficiency.png.
+Writes efficiency.json and efficiency.png and .svg.
 """
 
 import argparse
@@ -17,12 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from qdx.core.types import Genomes, Outcomes
 from qdx.executors.evaluate import evaluate
 from qdx.executors.on_dask import on_dask
 from qdx.executors.parameters import DaskParameters
+from qdx.report.canvas import (
+    GROUPS,
+    NORMAL,
+    dress,
+    end_labels,
+    figure,
+    percent_axis,
+    place,
+    save,
+)
 
 HERE = Path(__file__).parent
 PER_SHARD = 16  # genomes, of 63 genes each as on hard_maze
@@ -96,25 +105,27 @@ def main(arguments: list[str]) -> int:
 
 
 def draw(found: dict[str, list[dict[str, float]]]) -> None:
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
-    axes = figure.subplots()
-    for workers, rows in found.items():
+    made = figure(4.9, 3.1)
+    axes = place(made, (0.65, 0.5, 3.3, 2.25))
+    dress(axes, "share of the time that workers run shards")
+    ends, texts = [], []
+    for colour, (workers, rows) in zip(GROUPS, found.items(), strict=False):
         lengths = [row["seconds_per_shard"] for row in rows]
-        axes.semilogx(
-            lengths,
-            [row["efficiency"] for row in rows],
-            "o-",
-            label=f"{workers} workers, as it was",
-        )
+        shares = [row["efficiency"] for row in rows]
+        axes.semilogx(lengths, shares, "o-", color=colour, markersize=4)
         # what the processor time alone allows: a shard each `cpu_ms_per_shard`, on one core
         cpu_s = min(row["cpu_ms_per_shard"] for row in rows) / 1e3
         bound = [min(length / (int(workers) * cpu_s), 1.0) for length in lengths]
-        axes.semilogx(
-            lengths, bound, ":", color=axes.lines[-1].get_color(), label="one core for itself"
-        )
-    axes.set(xlabel="seconds per shard", ylabel="efficiency", ylim=(0, 1.02))
-    axes.legend(frameon=False)
-    figure.savefig(HERE / "efficiency.png", dpi=120)
+        axes.semilogx(lengths, bound, ":", color=colour)
+        ends.append(shares[-1])
+        texts.append(f"{workers} workers")
+    axes.set_xlabel("seconds a shard runs", fontsize=NORMAL)
+    axes.set_xticks(sorted({row["seconds_per_shard"] for rows in found.values() for row in rows}))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+    percent_axis(axes, 1.05)
+    end_labels(axes, ends, texts, colours=list(GROUPS[: len(ends)]))
+    save(made, HERE / "efficiency")
 
 
 if __name__ == "__main__":
