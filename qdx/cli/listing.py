@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -45,9 +47,9 @@ def tasks(json: AsJson = False) -> None:
         if ceiling:
             _entry("", f"reachable coverage {ceiling.coverage:.3f} ({ceiling.method})")
     for name, schema in families.items():
-        print(f"{name:<18}{_family(schema)['summary']}")
-        for key, value in _defaults(schema).items():
-            print(f"{'':<18}{key}: {value}")
+        _entry(name, _family(schema)["summary"])
+        for key, meaning in _meanings(schema).items():
+            _entry("", f"{key}: {meaning}")
 
 
 def searchers(json: AsJson = False) -> None:
@@ -98,6 +100,13 @@ def _task(task: Any) -> Json:
 
 def _family(schema: Any) -> Json:
     return {"summary": schema.__doc__.splitlines()[0], "parameters": _defaults(schema)}
+
+
+def _meanings(schema: Any) -> dict[str, str]:
+    """What each parameter is, as its docstring says."""
+    told = (inspect.getdoc(schema) or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", told, re.MULTILINE)
+    return {key: " ".join(meaning.split()) for key, meaning in entries}
 
 
 def _searcher(build: Any, schema: Any) -> Json:

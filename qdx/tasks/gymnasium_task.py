@@ -57,9 +57,27 @@ class GymnasiumTask:
         if frame_size:
             kwargs = {"render_mode": RGB, **kwargs}
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame: no screen, no window
+        if frame_size and not n:
+            self._try_rendering(kwargs, frame_size)
         made = [make(self.facts.name, kwargs) for _ in range(n)]
         episodes = [Episode(each, self.descriptor) for each in made]
         return GymnasiumWorlds(episodes, self.facts.goals, frame_size)
+
+    def _try_rendering(self, kwargs: dict[str, Any], frame_size: int) -> None:
+        """Draw one frame, to see that this machine can.
+
+        Raises:
+            ConfigError: It cannot, for want of a package or a display; or it is no picture.
+        """
+        probe = Episode(make(self.facts.name, kwargs), self.descriptor)
+        probe.reset(0)
+        probe.render(frame_size)
+        probe.close()
+        if probe.reason:
+            raise ConfigError(
+                f"task: {self.facts.name} cannot draw the frames that the observer wants "
+                f"({probe.reason}). Install what it draws with, or use an observer of numbers."
+            )
 
     def ceiling(self) -> Ceiling | None:
         return None

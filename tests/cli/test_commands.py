@@ -210,6 +210,9 @@ def test_tasks_are_listed_without_gymnasium_or_mujoco(capsys):
     listed = as_json(capsys, "tasks")["gymnasium:<Id>"]
     assert "gymnasium:CartPole-v1" in listed["summary"]
     assert {"descriptor", "bounds", "horizon", "kwargs"} <= set(listed["parameters"])
+    assert call(["tasks"]) == 0
+    printed = capsys.readouterr().out.split("gymnasium:<Id>")[1]
+    assert all(f" {name}: " in printed for name in listed["parameters"])
     probe = "from qdx.cli.app import call; call(['tasks']); import sys; "
     probe += "print([m for m in ('gymnasium', 'mujoco') if m in sys.modules])"
     done = subprocess.run(

@@ -21,8 +21,9 @@ class Lamp(gymnasium.Env):
     observation_space = spaces.Box(0, 1, (1,), np.float32)
     action_space = spaces.Box(-1, 1, (1,), np.float32)
 
-    def __init__(self, *, render_mode=None, breaks=False, shape="rgb"):
-        self.render_mode, self._breaks, self._shape = render_mode, breaks, shape
+    def __init__(self, *, render_mode=None, breaks=False, shape="rgb", lacks=""):
+        self.render_mode, self._breaks = render_mode, breaks
+        self._shape, self._lacks = shape, lacks
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -38,6 +39,8 @@ class Lamp(gymnasium.Env):
     def render(self):
         if self.render_mode != "rgb_array":
             raise RuntimeError("made without a render mode")
+        if self._lacks:
+            raise gymnasium.error.DependencyNotInstalled(f"{self._lacks} is not installed")
         if self._breaks and self._t > 3:
             raise RuntimeError("the lamp is broken")
         picture = np.zeros((40, 60, 3), np.uint8)
@@ -90,10 +93,17 @@ def test_an_environment_that_cannot_render_on_fails_its_rows_alone(lamp):
     assert all("the lamp is broken" in reason for reason in outcomes.reason[outcomes.failed])
 
 
-def test_frames_that_are_no_pictures_are_failures_with_a_reason(lamp):
-    outcomes = evaluated({**lamp, "kwargs": {"shape": "grey"}})
-    assert outcomes.failed.all()
-    assert "expected frames of (height, width, 3) bytes, got (40, 60)" in outcomes.reason[0]
+@pytest.mark.parametrize(
+    ("kwargs", "why"),
+    [
+        ({"shape": "grey"}, r"expected frames of \(height, width, 3\) bytes, got \(40, 60\)"),
+        ({"lacks": "pygame"}, r"DependencyNotInstalled: pygame is not installed"),
+    ],
+    ids=["no pictures", "no package"],
+)
+def test_what_cannot_be_drawn_is_found_before_anything_runs(lamp, kwargs, why):
+    with pytest.raises(ConfigError, match=rf"gymnasium:Lamp-v0 cannot draw .*{why}"):
+        evaluated({**lamp, "kwargs": kwargs})
 
 
 def test_an_environment_that_does_not_render_is_refused_before_anything_runs():
