@@ -4,7 +4,7 @@ And how what was kept is compared with what was expected.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,16 +25,21 @@ def run_one(config: dict, folder: Path, kept: Path, labels: dict) -> str:
     name = kept.stem
     if kept.exists():
         return f"{name}: kept already"
-    if (folder / "config.yaml").exists():
-        campaign = Campaign.resume(folder)
-    else:
-        campaign = Campaign(config | {"name": name}, folder)
-    with campaign as c:
-        c.run()
-    row = labels | result(StoredRun.open(folder))
+    row = labels | result(finished(config | {"name": name}, folder))
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(row) + "\n")
     return f"{name}: coverage {row['coverage']:.3f}, best {row['best']}, {row['wall_s']:.0f} s"
+
+
+def finished(config: dict, folder: Path, overrides: Sequence[str] = ()) -> StoredRun:
+    """A campaign that was run, or gone on with, to its end."""
+    if (folder / "config.yaml").exists():
+        campaign = Campaign.resume(folder)
+    else:
+        campaign = Campaign(config, folder, overrides=overrides)
+    with campaign as c:
+        c.run()
+    return StoredRun.open(folder)
 
 
 def run_all(run: Callable[..., str], jobs: list[tuple], n: int) -> None:

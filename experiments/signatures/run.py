@@ -19,13 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from qdx.assembly.stored import StoredRun
-from qdx.campaign.campaign import Campaign
-from qdx.report.compare import readable, table
-from qdx.report.picture import save
-from qdx.report.time_coverage import columns, measure, picture, time_coverage
-
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from campaigns import finished  # noqa: E402
+
+from qdx.assembly.stored import StoredRun  # noqa: E402
+from qdx.report.compare import readable, table  # noqa: E402
+from qdx.report.picture import save  # noqa: E402
+from qdx.report.time_coverage import columns, measure, picture, time_coverage  # noqa: E402
+
 STEPS = 2000  # of an episode: signatures are those of the whole path, as in the thesis
 SIGN = {"kind": "signature", "samples": STEPS, "normalise": False}
 VARIANTS = {  # the names of the thesis: what the descriptor of Novelty Search is made of
@@ -44,14 +47,9 @@ MOMENTS = 100  # as in the notebook of the STAX code
 def run_one(variant: str, seed: int, budget: int, out: Path) -> Path:
     """Run a campaign, or go on with it."""
     folder = out / "runs" / f"{variant}-{seed}"
-    if (folder / "config.yaml").exists():
-        campaign = Campaign.resume(folder)
-    else:
-        config = {"name": variant, "seed": seed, "budget": budget, "task": "collect_ball"}
-        config |= {"searcher": "novelty_search", "observer": VARIANTS[variant]}
-        campaign = Campaign(config | {"executor": {"kind": "local", "threads": 1}}, folder)
-    with campaign as c:
-        c.run()
+    config = {"name": variant, "seed": seed, "budget": budget, "task": "collect_ball"}
+    config |= {"searcher": "novelty_search", "observer": VARIANTS[variant]}
+    finished(config | {"executor": {"kind": "local", "threads": 1}}, folder)
     return folder
 
 

@@ -14,22 +14,23 @@ kept of a finished one is a file in results/; a campaign whose file is there is 
 
 import argparse
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from json import dumps
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from drawing import draw
-
-from qdx.assembly.parts import build_task
-from qdx.assembly.stored import StoredRun
-from qdx.assembly.tables import TASKS
-from qdx.campaign.campaign import Campaign
-from qdx.report.curve import curves_of
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from campaigns import finished, run_all  # noqa: E402
+from drawing import draw  # noqa: E402
+
+from qdx.assembly.parts import build_task  # noqa: E402
+from qdx.assembly.stored import StoredRun  # noqa: E402
+from qdx.assembly.tables import TASKS  # noqa: E402
+from qdx.report.curve import curves_of  # noqa: E402
+
 BUDGET = 20_000
 N_POINTS = 101  # of a kept curve
 STUDIES = [task for task in ("hard_maze", "curling", "billiard") if task in TASKS]
@@ -90,13 +91,7 @@ def run_one(job: Job) -> str:
     kept, folder = job.out / f"{job.name}.json", HERE / "runs" / job.out.name / job.name
     if kept.exists():
         return f"{job.name}: kept already"
-    if (folder / "config.yaml").exists():
-        campaign = Campaign.resume(folder)
-    else:
-        campaign = Campaign(job.config, folder, overrides=job.overrides)
-    with campaign as c:
-        c.run()
-    row = result(job, StoredRun.open(folder))
+    row = result(job, finished(job.config, folder, job.overrides))
     job.out.mkdir(parents=True, exist_ok=True)
     kept.write_text(dumps(row) + "\n")
     return f"{job.name}: coverage {row['coverage']:.3f}, {row['wall_s']:.0f} s"
@@ -140,9 +135,7 @@ def main(arguments: list[str]) -> int:
             for space in o.spaces
             for seed in o.seeds
         ]
-        with ProcessPoolExecutor(o.jobs, get_context("spawn")) as pool:
-            for done in [pool.submit(run_one, job) for job in jobs]:
-                print(done.result(), flush=True)
+        run_all(run_one, [(job,) for job in jobs], o.jobs)
     if o.out == "results":
         draw(HERE)
     return 0
