@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy import ndarray as Array
 
-from qdx.core.errors import RolloutError
 from qdx.core.types import Genomes, Outcomes, join, take
 from qdx.executors.sharding import shards
 
@@ -36,6 +35,8 @@ class Job:
         genomes: Its own.
         deaths: Workers lost to it since it was last divided.
         faults: Times it raised or came back as garbage.
+        losses: Times its reply was lost though no worker died.
+        launched_at: When it was last started, on the dispatcher's clock.
         is_alone: A single genome to which a worker was lost: it runs with nothing beside it, so
             that a further loss is its own doing.
     """
@@ -45,6 +46,8 @@ class Job:
     genomes: Genomes
     deaths: int = 0
     faults: int = 0
+    losses: int = 0
+    launched_at: float = 0.0
     is_alone: bool = False
 
     def divided(self) -> list[Job]:
@@ -53,6 +56,10 @@ class Job:
             Job(self.ticket, self.row + i, take(self.genomes, np.array([i])), 0, self.faults)
             for i in range(len(self.genomes))
         ]
+
+    def empty(self) -> Job:
+        """A job without genomes: what comes back of it has the shape of all others."""
+        return Job(self.ticket, self.row, take(self.genomes, np.zeros(0, np.intp)))
 
 
 @dataclass
@@ -85,7 +92,11 @@ class Batch:
 
     def is_whole(self) -> bool:
         """Whether every row is there, and at least one part: an empty batch has one too."""
-        return self.progress == self.n and bool(self.done or self.failed)
+        return self.progress == self.n and bool(self.done)
+
+    def lacks_shape(self) -> bool:
+        """Whether all rows have failed, so that nothing says what their outcomes look like."""
+        return self.progress == self.n and not self.done
 
     def odd(self, known: Schema | None) -> list[Job]:
         """Jobs whose outcomes are not shaped as the others', or as those of earlier batches."""
@@ -101,14 +112,7 @@ class Batch:
         self.progress -= len(outcomes)
 
     def outcomes(self) -> Outcomes:
-        """All rows in order, failed ones in their places.
-
-        Raises:
-            RolloutError: Not a single genome left an outcome.
-        """
-        if not self.done:
-            reason = next(iter(self.failed.values()))
-            raise RolloutError(f"every genome of the batch failed, the first because it {reason}.")
+        """All rows in order, failed ones in their places."""
         like = next(iter(self.done.values()))[1]
         parts = {row: outcomes for row, (_, outcomes) in self.done.items()}
         parts |= {row: failed_row(like, f"it {why}") for row, why in self.failed.items()}

@@ -7,7 +7,9 @@ What can happen to a shard, and what follows:
     it raises                 likewise
     its worker is lost        run again. After `deaths` losses its genomes are run one at a time. A
                               genome that loses a worker is from then on run with nothing beside it,
-                              so a further loss is its own; after `deaths` it is marked failed
+                              so a further loss is its own; after `deaths` it is marked failed.
+                              Later batches wait for the suspects of earlier ones
+    its reply is lost         run again, a bounded number of times; then the campaign ends
     it hangs                  its worker ends itself (`worker.Watchdog`) or is ended from here
     the scheduler is lost     all shards under way wait until the cluster was opened anew
     there are no workers      everything waits, up to `workers_timeout_s`; then the campaign ends
@@ -22,7 +24,7 @@ import time
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 from qdx.core.errors import QdxError, RolloutError
 from qdx.core.host import host
@@ -35,7 +37,8 @@ from qdx.executors.lifeline import Lifeline
 from qdx.executors.parameters import ClusterParameters
 
 POLL_S = 0.25  # the longest wait inside
-GRACE_S = 120.0  # beyond `timeout_s` without any sign of life: rollouts are opened in that time
+GRACE_S = 120.0  # beyond what shards may run: before then nobody is looked for
+MOST_LOSSES = 30  # of a shard's replies, for which no worker died
 LOOK_S = 1.0  # how often workers are counted
 
 
@@ -55,7 +58,8 @@ class Dispatcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._p, self._clock = engine, parameters, clock
-        self._lifeline = Lifeline(engine, parameters.tries, clock=clock)
+        limit_s = parameters.workers_timeout_s
+        self._lifeline = Lifeline(engine, parameters.tries, limit_s, clock=clock)
         self._waiting: deque[Job] = deque()
         self._suspects: deque[Job] = deque()  # run alone, one after the other
         self._running: dict[int, Job] = {}  # by attempt
@@ -65,7 +69,7 @@ class Dispatcher:
         self._counts: Counter[str] = Counter()
         self._strangers: set[tuple[str, ...]] = set()
         self._slots, self._counted_at = 0, -LOOK_S
-        self._manned_at = self._alive_at = clock()  # when last there was a worker, a sign of life
+        self._manned_at = clock()  # when last there was a worker
         self._next_ticket = self._next_attempt = 0
 
     def submit(self, rollout: Rollout, genomes: Genomes) -> int:
@@ -79,7 +83,7 @@ class Dispatcher:
         self._batches[ticket] = Batch(packed, len(genomes))
         self._waiting.extend(jobs(ticket, genomes, self._p.shard))
         if self._lifeline.is_up:
-            self._guarded(self._launch)
+            self._doomed(self._guarded, self._launch)
         return ticket
 
     def collect(self, timeout: float | None = None) -> dict[int, Outcomes]:
@@ -97,6 +101,7 @@ class Dispatcher:
     def cancel(self, ticket: int) -> None:
         if self._batches.pop(ticket, None) is None:
             return
+        self._whole = deque(t for t in self._whole if t != ticket)
         for queue in (self._waiting, self._suspects):
             kept = [job for job in queue if job.ticket != ticket]
             queue.clear()
@@ -127,13 +132,16 @@ class Dispatcher:
 
     def _go_on(self, timeout_s: float) -> None:
         """One turn, where the cluster is there; else a step towards it."""
+        was_up = self._lifeline.is_up
         if self._lifeline.hold(timeout_s):
+            if not was_up:  # workers have their time from now on
+                self._manned_at = self._clock()
             self._guarded(self._turn, timeout_s)
 
-    def _doomed(self, action: Callable[[float], None], argument: float) -> None:
+    def _doomed(self, action: Callable[..., None], *arguments: Any) -> None:
         """Run an action; if the campaign cannot go on, its batches are forgotten."""
         try:
-            action(argument)
+            action(*arguments)
         except QdxError:
             for ticket in list(self._batches):
                 self.cancel(ticket)
@@ -175,30 +183,39 @@ class Dispatcher:
             )
 
     def _launch(self) -> None:
-        """Fill the room in flight; a suspect runs with nothing beside it."""
-        if any(job.is_alone for job in self._running.values()):
-            return
-        queue, room = self._waiting, self._p.in_flight * self._slots - len(self._running)
-        if not queue and self._suspects:
-            queue, room = self._suspects, int(self._slots > 0 and not self._running)
-        started = [queue.popleft() for _ in range(min(room, len(queue)))]
-        if not self._running:
-            self._alive_at = self._clock()
+        """Fill the room in flight."""
         attempts = []
-        for job in started:
+        for job in self._next(self._p.in_flight * self._slots - len(self._running)):
             id_, self._next_attempt = self._next_attempt, self._next_attempt + 1
-            self._running[id_] = job
+            self._running[id_], job.launched_at = job, self._clock()
             rollout = self._batches[job.ticket].rollout
             attempts.append(Attempt(id_, rollout, worker.pack(job.genomes)))
         if attempts:
             self._engine.launch(attempts)
+
+    def _next(self, room: int) -> list[Job]:
+        """What is to be started now, of the head of the line.
+
+        A suspect runs with nothing beside it, once nothing of its own batch or an earlier one waits
+        any more; what came later waits for it.
+        """
+        if any(job.is_alone for job in self._running.values()):
+            return []
+        queue, n = self._waiting, len(self._waiting)
+        if self._suspects:
+            last = min(job.ticket for job in self._suspects)
+            n = sum(job.ticket <= last for job in queue)
+            queue = deque(sorted(queue, key=lambda job: job.ticket > last))  # stable
+            self._waiting = queue
+            if not n:
+                queue, n = self._suspects, int(self._slots > 0 and not self._running)
+        return [queue.popleft() for _ in range(max(min(room, n), 0))]
 
     def _arrive(self, arrival: Arrival) -> None:
         """What an attempt came to; of attempts nobody waits for, nothing."""
         job = self._running.pop(arrival.id, None)
         if job is None:
             return
-        self._alive_at = self._clock()
         if isinstance(arrival, Lost):
             self._bury(job, arrival.deaths)
             return
@@ -269,6 +286,7 @@ class Dispatcher:
         """A worker was lost with the shard: again, then divided, then the culprit is marked."""
         self._counts["lost"] += 1
         job.deaths += deaths
+        job.losses += not deaths
         is_much = job.deaths >= self._p.deaths
         if len(job.genomes) > 1 and is_much:
             self._counts["divided"] += 1
@@ -277,13 +295,23 @@ class Dispatcher:
             job.is_alone, job.deaths = True, 0
             self._again(job)
         elif job.is_alone and is_much:
-            self._counts["poisoned"] += 1
-            self._batches[job.ticket].fail(job.row, f"ended {job.deaths} workers that ran it alone")
-            self._complete(job.ticket)
+            self._convict(job)
+        elif not deaths and job.losses >= MOST_LOSSES:
+            lost = RuntimeError(f"its reply was lost {job.losses} times, though its workers live")
+            self._fault(job, lost, "raised")
         elif is_much:
             self._fault(job, RuntimeError("workers were lost with an empty shard"), "raised")
         else:
             self._again(job)
+
+    def _convict(self, job: Job) -> None:
+        """A genome is marked failed; if its whole batch is, workers are asked for the shape."""
+        self._counts["poisoned"] += 1
+        batch = self._batches[job.ticket]
+        batch.fail(job.row, f"ended {job.deaths} workers that ran it alone")
+        if batch.lacks_shape():
+            self._again(job.empty())
+        self._complete(job.ticket)
 
     def _again(self, *lost: Job) -> None:
         """Back to the head of the line."""
@@ -293,16 +321,16 @@ class Dispatcher:
     def _end_the_overdue(self) -> None:
         """End workers that hang so deeply that they do not end themselves.
 
-        Workers are there, shards are under way, and for longer than any shard may run not one of
-        them has ended: what is left hangs, or waits behind one that does.
+        A shard has at most `in_flight` - 1 others before it on its worker. One that is away for
+        longer than all of them may run, and whose worker is silent, hangs or waits behind one that
+        does; on a shared cluster it may just as well wait behind somebody else's work.
         """
-        if not self._slots or not self._running:
-            self._alive_at = self._clock()
-        if self._clock() - self._alive_at <= self._p.timeout_s + GRACE_S:
-            return
-        late = sorted(self._running)
-        self._counts["hung"] += len(late)
-        self._engine.evict(late)
-        self._alive_at = self._clock()
+        now, limit = self._clock(), self._p.in_flight * self._p.timeout_s + GRACE_S
+        late = [id_ for id_, job in self._running.items() if now - job.launched_at > limit]
+        ended = set(self._engine.evict(late)) if late else set()
         for id_ in late:
-            self._bury(self._running.pop(id_), 1)
+            if id_ in ended:
+                self._counts["hung"] += 1
+                self._bury(self._running.pop(id_), 1)
+            else:
+                self._running[id_].launched_at = now

@@ -101,8 +101,11 @@ class Engine(Protocol):
         """Nobody waits for these any more. What has started may run to its end."""
         ...
 
-    def evict(self, ids: Sequence[int]) -> None:
-        """End the workers that run these: they hang. The ids are dropped too.
+    def evict(self, ids: Sequence[int]) -> Sequence[int]:
+        """End the workers that hang with these; says with which, and drops them.
+
+        A worker that gives signs of life does not hang: `worker.Watchdog` ends shards that take too
+        long. What waits behind another's work stays.
 
         Raises:
             EngineLost: Nobody answers.

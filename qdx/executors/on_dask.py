@@ -27,6 +27,9 @@ from qdx.executors.machine import TIMEOUT_S
 from qdx.executors.parameters import DaskParameters
 from qdx.executors.worker import Home, evaluate, here, settle
 
+SILENT_S = 30.0  # a worker that has not been heard of for so long hangs
+LONGEST_S = 600.0  # that replies may be on their way
+
 
 def on_dask(parameters: DaskParameters) -> Dispatcher:
     """The executor on a Dask cluster, which is opened with the first batch.
@@ -71,6 +74,7 @@ class DaskEngine:
         self._client: Any = None
         self._futures: dict[int, Any] = {}
         self._fetch: Fetch | None = None
+        self._patience_s = TIMEOUT_S  # with replies on their way
         self._over: SimpleQueue[int] = SimpleQueue()  # attempts whose futures are done
         self._prefix = ""
 
@@ -78,7 +82,8 @@ class DaskEngine:
         self.close()
         self._cluster, address = make_cluster(self._p)
         self._client = connect(address)
-        self._client.register_plugin(SettledWorker(here()), name="qdx-settled")
+        home = here()
+        self._client.register_plugin(SettledWorker(home), name=f"qdx-settled-{home.token}")
         self._prefix = f"qdx-{uuid.uuid4().hex[:12]}"
         self._over = SimpleQueue()
 
@@ -86,7 +91,7 @@ class DaskEngine:
         if not self._asks:
             return sum(self._ask("ncores").values())
         workers = self._ask("identity", n_workers=-1)["workers"].values()
-        return sum(w["nthreads"] for w in workers if self._fits(w["resources"]))
+        return sum(min(w["nthreads"], self._holds(w["resources"])) for w in workers)
 
     def launch(self, attempts: Sequence[Attempt]) -> None:
         over = self._over  # of this opening: a late callback must not be taken for a new one
@@ -131,18 +136,22 @@ class DaskEngine:
         with suppress(Exception):  # a scheduler that has gone has forgotten them too
             self._client.cancel(futures, asynchronous=False, force=True)
 
-    def evict(self, ids: Sequence[int]) -> None:
-        running = self._ask("processing")
-        keys = {self._futures[i].key for i in ids if i in self._futures}
-        self.drop(ids)
-        hung = [address for address, held in running.items() if keys & set(held)]
+    def evict(self, ids: Sequence[int]) -> Sequence[int]:
+        held = self._ask("processing")
         workers = self._ask("identity", n_workers=-1)["workers"]
-        nannies = [a for a in hung if workers.get(a, {}).get("nanny")]
+        hung = [a for a, w in workers.items() if time.time() - w["last_seen"] > SILENT_S]
+        keys = {key for address in hung for key in held.get(address, ())}
+        ended = [i for i in ids if i in self._futures and self._futures[i].key in keys]
+        ours = {self._futures[i].key for i in ended}
+        hung = [address for address in hung if ours & set(held.get(address, ()))]
+        self.drop(ended)
+        nannies = [a for a in hung if workers[a]["nanny"]]
         with suppress(Exception):  # whoever cannot be restarted is given up below
             self._client.restart_workers(nannies, timeout=TIMEOUT_S, raise_for_error=False)
         for address in set(hung) - set(nannies):
             with suppress(Exception):
                 self._client.run_on_scheduler(give_up, address=address)
+        return ended
 
     def close(self) -> None:
         self._futures.clear()
@@ -175,16 +184,18 @@ class DaskEngine:
             return await client.gather(finished, errors="skip", asynchronous=True)
 
         coming = asyncio.run_coroutine_threadsafe(gathered(), client.loop.asyncio_loop)
-        return Fetch(futures, coming, time.monotonic() + TIMEOUT_S)
+        return Fetch(futures, coming, time.monotonic() + self._patience_s)
 
     def _replies(self, fetch: Fetch, timeout_s: float) -> dict[int, bytes] | None:
         """The replies, of those whose worker went just now none; None while they are under way."""
         try:
             replies = fetch.coming.result(timeout_s)
+            self._patience_s = TIMEOUT_S
         except TimeoutError:
             if time.monotonic() < fetch.until and self._client.status == "running":
                 return None
             fetch.coming.cancel()
+            self._patience_s = min(2 * self._patience_s, LONGEST_S)  # they may be large
             replies = {}
         except Exception as error:
             if self._client.status != "running":
@@ -210,14 +221,13 @@ class DaskEngine:
         except Exception as error:
             raise EngineLost(f"the scheduler does not answer: {error!r}") from error
 
-    def _fits(self, resources: dict[str, float]) -> bool:
-        return all(resources.get(name, 0.0) >= n for name, n in self._asks.items())
+    def _holds(self, resources: dict[str, float]) -> int:
+        """Shards that a worker's resources suffice for."""
+        return min(int(resources.get(name, 0.0) // n) for name, n in self._asks.items())
 
 
 class SettledWorker(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     """Makes a process a worker of qdx, also one that a nanny starts anew."""
-
-    name = "qdx-settled"
 
     def __init__(self, campaign: Home) -> None:
         self._campaign = campaign

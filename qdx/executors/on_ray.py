@@ -106,13 +106,14 @@ class RayEngine:
                 with suppress(Exception):
                     ray.cancel(ref)
 
-    def evict(self, ids: Sequence[int]) -> None:
+    def evict(self, ids: Sequence[int]) -> Sequence[int]:
         hung = [crew for crew in self._crews if set(ids) & crew.attempts.keys()]
         self.drop(ids)
         for crew in hung:
             crew.has_gone = True
             with suppress(Exception):
                 ray.kill(crew.handle)
+        return ids
 
     def close(self) -> None:
         for crew in self._crews:

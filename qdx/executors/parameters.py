@@ -21,7 +21,8 @@ class ClusterParameters:
         in_flight: Shards under way at once for each thread of a worker; the others wait here.
         device: Where a worker runs episodes: cpu or cuda, of which it sees one.
         timeout_s: Seconds a shard may run; a worker that needs longer is taken to hang, and ended.
-        workers_timeout_s: Seconds without a single worker that end the campaign (exit code 4).
+        workers_timeout_s: Seconds without a single worker that end the campaign (exit code 4); also
+            the seconds that opening the cluster may take.
         deaths: So many workers lost to a shard, and its genomes are run one at a time; so many lost
             to a genome alone, and it is marked failed.
         tries: Times a shard that raises or comes back as garbage is run before the campaign ends;

@@ -9,6 +9,7 @@ import pickle
 import socket
 import sys
 import time
+import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,19 +28,22 @@ from qdx.core.types import Genomes, Lineage, take
 
 STDERR = 2  # file descriptor: engines replace sys.stderr by things that have none
 OPENED = 8  # rollouts a process keeps open
+OPENING_S = 600.0  # rollouts may be opened in: kernels are compiled, networks are made
+TOKEN = uuid.uuid4().hex  # of this process
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 class Home(NamedTuple):
-    """A process among all machines."""
+    """A process among all machines; containers may share names and ids, but no token."""
 
     host: str
     pid: int
+    token: str
 
 
 def here() -> Home:
     """This process."""
-    return Home(socket.gethostname(), os.getpid())
+    return Home(socket.gethostname(), os.getpid(), TOKEN)
 
 
 class Reply(NamedTuple):
@@ -96,7 +100,8 @@ def evaluate(rollout: bytes, genomes: bytes, timeout_s: float) -> bytes:
         Exception: Whatever the rollout raised.
     """
     batch: Genomes = pickle.loads(genomes)
-    run = ready(rollout, batch)
+    with WATCHDOG.limit(OPENING_S):
+        run = ready(rollout, batch)
     with WATCHDOG.limit(timeout_s):
         outcomes = run(batch)
     return pickle.dumps(Reply(checksum(batch), outcomes, host()), protocol=5)

@@ -15,7 +15,7 @@ import pytest
 from qdx.assembly.stored import StoredRun
 from qdx.campaign.campaign import Campaign
 from qdx.core.errors import ConfigError, RolloutError
-from qdx.executors import dispatch
+from qdx.executors import dispatch, on_dask
 from qdx.executors.clusters import make_cluster
 from qdx.executors.parameters import DaskParameters
 from tests.campaign import striking
@@ -130,6 +130,7 @@ def test_a_worker_that_is_stopped_is_replaced(
     tmp_path: Path, calm: Any, two: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "GRACE_S", 2.0)
+    monkeypatch.setattr(on_dask, "SILENT_S", 2.0)
     assert struck(two, striking.stop_itself, tmp_path)["hung"] >= 1
     assert len(strikes(tmp_path)) == 1
     assert digests(tmp_path / "run") == calm

@@ -11,6 +11,7 @@ from qdx.core.host import host
 from qdx.executors import worker
 from qdx.executors.engine import Answered, Arrival, Attempt, EngineLost, Lost, Raised
 
+LONG = 1000  # waits that somebody else's work takes
 LASTING = 1e9  # seconds a shard may run in this process
 
 Fault = Callable[["FaultyEngine", Attempt], Arrival | None]
@@ -23,7 +24,17 @@ def dies(engine: FaultyEngine, attempt: Attempt) -> Arrival:
 
 def hangs(engine: FaultyEngine, attempt: Attempt) -> None:
     """Nothing is ever heard of it."""
-    return
+    engine.hanging.add(attempt.id)
+
+
+def waits(engine: FaultyEngine, attempt: Attempt) -> None:
+    """It stands behind somebody else's work for a while."""
+    engine.elsewhere.append(attempt)
+
+
+def loses_the_reply(engine: FaultyEngine, attempt: Attempt) -> Arrival:
+    """The worker lives, and its reply does not come home."""
+    return Lost(attempt.id, 0)
 
 
 def raises(engine: FaultyEngine, attempt: Attempt) -> Arrival:
@@ -82,7 +93,10 @@ class FaultyEngine:
     ) -> None:
         self.plan, self.poison, self.n_slots, self.closed = plan or {}, set(poison), n_slots, closed
         self.queue: deque[Attempt] = deque()
+        self.idle = 0  # waits in which nothing was there to run
         self.n_run = self.n_opened = self.n_evicted = self.most_in_flight = 0
+        self.hanging: set[int] = set()
+        self.elsewhere: deque[Attempt] = deque()
         self.evaluated: list[int] = []  # ids whose outcomes were handed over
         self.beside: list[int] = []  # shards under way whenever a poisonous genome ran alone
 
@@ -101,6 +115,9 @@ class FaultyEngine:
 
     def wait(self, timeout_s: float) -> list[Arrival]:
         if not self.queue:
+            self.idle += 1
+            if self.elsewhere and self.idle > LONG:
+                self.queue.append(self.elsewhere.popleft())
             return []
         attempt, k = self.queue.popleft(), self.n_run
         self.n_run += 1
@@ -125,9 +142,11 @@ class FaultyEngine:
     def drop(self, ids: Sequence[int]) -> None:
         self.queue = deque(a for a in self.queue if a.id not in ids)
 
-    def evict(self, ids: Sequence[int]) -> None:
-        self.n_evicted += len(ids)
-        self.drop(ids)
+    def evict(self, ids: Sequence[int]) -> Sequence[int]:
+        ended = [id_ for id_ in ids if id_ in self.hanging]
+        self.n_evicted += len(ended)
+        self.drop(ended)
+        return ended
 
     def close(self) -> None:
         self.queue.clear()

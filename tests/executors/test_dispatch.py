@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -92,9 +93,49 @@ def test_a_poisonous_genome_is_found_and_the_others_are_kept() -> None:
     assert executor.report()["poisoned"] == 2
 
 
-def test_a_batch_of_nothing_but_poison_is_a_rollout_error() -> None:
-    with pytest.raises(RolloutError, match="every genome of the batch failed"):
-        evaluated(FaultyEngine(poison=[0, 1]), genomes(2))
+@pytest.mark.parametrize("shard", [1, 4])
+def test_a_batch_of_nothing_but_poison_fails_row_by_row(shard: int) -> None:
+    found = evaluated(FaultyEngine(poison=[0, 1]), genomes(2), shard=shard)
+    like = Echo()(genomes(2))
+    assert found.failed.all()
+    assert np.isnan(found.fitness).all()
+    assert {k: v.shape for k, v in found.observations.items()} == {
+        k: v.shape for k, v in like.observations.items()
+    }
+    assert equal(evaluated(FaultyEngine(poison=[0, 1]), genomes(0)), Echo()(genomes(0)))
+
+
+def test_a_suspect_is_not_put_off_for_ever_by_batches_that_follow() -> None:
+    engine = FaultyEngine(poison=[2])
+    executor = dispatcher(engine, deaths=2)
+    tickets = [executor.submit(Echo(), genomes(1, first_id=i)) for i in range(4)]
+    came: list[int] = []
+    for following in range(4, 100):  # as in a steady campaign: whatever is told makes room for more
+        (ticket,) = executor.collect(PATIENCE_S)
+        came.append(ticket)
+        tickets.append(executor.submit(Echo(), genomes(1, first_id=following)))
+    executor.close()
+    assert tickets[2] in came[:12]
+
+
+def test_a_reply_that_is_lost_again_and_again_ends_the_campaign() -> None:
+    engine = FaultyEngine(dict.fromkeys(range(10_000), faults.loses_the_reply))
+    with pytest.raises(RolloutError, match=r"its reply was lost \d+ times"):
+        evaluated(engine, genomes(4))
+
+
+def test_a_whole_batch_that_nobody_collected_can_be_cancelled() -> None:
+    executor = dispatcher(FaultyEngine())
+    first, second = (executor.submit(Echo(), genomes(4, first_id=i)) for i in (0, 4))
+    came = executor.collect(PATIENCE_S)
+    deadline = time.monotonic() + PATIENCE_S
+    while executor.progress()[0] < 4 and not executor._whole and time.monotonic() < deadline:
+        executor._turn(0.0)
+    other = second if first in came else first
+    executor.cancel(other)
+    third = executor.submit(Echo(), genomes(4, first_id=8))
+    assert list(executor.collect(PATIENCE_S)) == [third]
+    executor.close()
 
 
 @pytest.mark.parametrize("name", ["raises", "garbles", "swaps", "answers nothing"])
@@ -164,6 +205,62 @@ def test_a_shard_that_is_never_heard_of_is_evicted_and_run_again() -> None:
     assert equal(executor.collect()[ticket], Echo()(genomes(12)))
     assert engine.n_evicted == 1
     assert executor.report() == {"hung": 1, "lost": 1}
+    executor.close()
+
+
+def test_a_shard_that_hangs_is_evicted_also_while_others_answer() -> None:
+    engine, clock = FaultyEngine({1: faults.hangs}), Clock()
+    executor = Dispatcher(engine, ClusterParameters(shard=4, timeout_s=50.0), clock=clock)
+    hanging = [executor.submit(Echo(), genomes(4, first_id=4 * i)) for i in range(2)][1]
+    following, came = 8, False
+    while not came:
+        came = hanging in executor.collect(PATIENCE_S)
+        executor.submit(Echo(), genomes(4, first_id=following))
+        following += 4
+    assert engine.n_evicted == 1
+    assert clock.now < 1000
+    executor.close()
+
+
+def test_a_shard_that_waits_behind_the_work_of_others_is_not_taken_for_one_that_hangs() -> None:
+    engine = FaultyEngine({1: faults.waits})
+    parameters = ClusterParameters(shard=4, timeout_s=50.0, deaths=1)
+    executor = Dispatcher(engine, parameters, clock=Clock())
+    ticket = executor.submit(Echo(), genomes(12))
+    assert equal(executor.collect()[ticket], Echo()(genomes(12)))
+    assert (engine.n_evicted, executor.report()) == (0, {})
+    executor.close()
+
+
+def test_a_cluster_that_never_opens_ends_the_campaign_and_is_let_go() -> None:
+    gate, engine = threading.Event(), FaultyEngine()
+    engine.open = lambda: gate.wait(PATIENCE_S)  # type: ignore[method-assign, assignment]
+    closed = threading.Event()
+    engine.close = closed.set  # type: ignore[method-assign]
+    executor = dispatcher(engine, workers_timeout_s=0.1)
+    executor.submit(Echo(), genomes(4))
+    with pytest.raises(RolloutError, match=r"workers_timeout_s: .* open within 0.1 s"):
+        executor.collect(PATIENCE_S)
+    lifeline.CLOSING_S, before = 0.1, lifeline.CLOSING_S
+    executor.close()
+    lifeline.CLOSING_S = before
+    assert not closed.is_set()  # for it is still being opened
+    gate.set()
+    assert closed.wait(PATIENCE_S)
+
+
+def test_workers_have_their_time_from_when_the_cluster_is_open() -> None:
+    engine, clock = FaultyEngine(n_slots=0), Clock()
+    opened: list[float] = []
+    engine.open = lambda: opened.append(clock.now)  # type: ignore[method-assign]
+    parameters = ClusterParameters(workers_timeout_s=300.0)
+    executor = Dispatcher(engine, parameters, clock=clock)
+    clock.now += 250.0
+    executor.submit(Echo(), genomes(3))
+    executor._lifeline._clock = lambda: 0.0  # opening takes no time on the lifeline's own clock
+    with pytest.raises(RolloutError, match="within 300 s"):
+        executor.collect()
+    assert clock.now - opened[0] >= 300
     executor.close()
 
 

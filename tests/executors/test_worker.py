@@ -79,7 +79,7 @@ def test_the_campaigns_own_process_has_no_watchdog() -> None:
 HANGS = """
 import time
 from qdx.executors import worker
-worker.settle(worker.Home("elsewhere", 1))
+worker.settle(worker.Home("elsewhere", 1, "another"))
 with worker.WATCHDOG.limit(60.0), worker.WATCHDOG.limit({seconds}):
     {body}
 with worker.WATCHDOG.limit(0.1):
