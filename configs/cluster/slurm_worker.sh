@@ -9,7 +9,7 @@
 set -euo pipefail
 SCHEDULER_FILE=${SCHEDULER_FILE:-$PWD/scheduler.json}
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-# A worker whose scheduler has gone ends by itself after --death-timeout.
+# A worker waits --death-timeout for its scheduler, and ends with it.
 exec dask worker --scheduler-file "$SCHEDULER_FILE" --nthreads 1 --nworkers 1 --memory-limit 0 \
     --no-dashboard --death-timeout 300 --name "worker-${SLURM_JOB_ID:-$$}" ${RESOURCES:+--resources "$RESOURCES"} \
     --local-directory "${TMPDIR:-/tmp}"

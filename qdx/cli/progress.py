@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import final
 
@@ -18,8 +19,9 @@ LINE_EVERY_S = 5.0
 class ProgressReport:
     """Evaluations, evaluations/s, coverage, best, failed, time left."""
 
-    def __init__(self, budget: int, done: int) -> None:
-        """A campaign of which `done` evaluations are there already."""
+    def __init__(self, budget: int, done: int, slots: Callable[[], int]) -> None:
+        """A campaign of which `done` evaluations are there already, and what can run its shards."""
+        self._slots = slots
         self._budget, self._start_count, self._start = budget, done, time.monotonic()
         self._console = Console(stderr=True)
         self._last_line = self._start
@@ -56,12 +58,12 @@ class ProgressReport:
 
     def waiting(self, n: int) -> None:
         """Show that n genomes of a generation under way are evaluated."""
-        done = self._done + n
+        done, said = self._done + n, self._told if self._slots() else "waiting for workers"
         if self._bar:
-            self._bar.update(self._task, completed=done, status=self._told)
+            self._bar.update(self._task, completed=done, status=said)
         elif time.monotonic() - self._last_line >= LINE_EVERY_S:
             self._last_line = time.monotonic()
-            told = ", ".join(filter(None, [f"{done}/{self._budget} evaluations", self._told]))
+            told = ", ".join(filter(None, [f"{done}/{self._budget} evaluations", said]))
             print(told, flush=True)
 
     def _status(self, record: Record) -> str:

@@ -36,7 +36,11 @@ def resume(
     directory: Annotated[Path, typer.Argument(help="A run directory.")],
     overrides: Overrides = None,
 ) -> None:
-    """Go on from the last commit. Budget, executor and checkpoint may change, nothing else."""
+    """Go on from the last commit.
+
+    Budget, executor, checkpoint, max_failed_fraction and where islands meet may change, nothing
+    else.
+    """
     from qdx.campaign.campaign import Campaign
 
     with Campaign.resume(directory, overrides or []) as campaign:
@@ -64,7 +68,8 @@ def conduct(campaign: Campaign) -> None:
     before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         done = campaign.tally.evaluations
-        with ProgressReport(campaign.config.campaign.budget, done) as progress:
+        budget, slots = campaign.config.campaign.budget, campaign.executor.slots
+        with ProgressReport(budget, done, slots) as progress:
             campaign.on_waiting = progress.waiting
             campaign.run(progress)
     except KeyboardInterrupt as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
+from distributed.comm.addressing import get_address_host_port
 
 from qdx.core.errors import ConfigError
 from qdx.executors.machine import LOCALHOST, TIMEOUT_S, gpus_for, visible_gpus
@@ -31,9 +32,36 @@ def make_cluster(p: DaskParameters) -> tuple[Any, str]:
     if p.address:
         return None, p.address
     if p.scheduler_file:
-        return None, str(json.loads(Path(p.scheduler_file).read_text())["address"])
+        return None, address_in(Path(p.scheduler_file))
     cluster = installed_cluster(p.cluster)(**p.options) if p.cluster else local_cluster(p)
     return cluster, cluster.scheduler_address
+
+
+def address_in(file: Path) -> str:
+    """The address a scheduler wrote down; it may be about to.
+
+    Raises:
+        OSError: The file is not there, or not yet whole.
+    """
+    try:
+        return str(json.loads(file.read_text())["address"])
+    except FileNotFoundError as error:
+        raise OSError(f"executor.scheduler_file: {file} is not there") from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise OSError(f"executor.scheduler_file: {file} holds no scheduler's address") from error
+
+
+def check_address(address: str) -> None:
+    """Raises ConfigError for what cannot be a scheduler's address; other transports may differ."""
+    if address.partition("://")[0] not in ("tcp", "tls") and "://" in address:
+        return
+    try:
+        get_address_host_port(address)
+    except Exception as error:
+        raise ConfigError(
+            f"executor.address: expected a scheduler's, such as tcp://host:8786, got {address!r} "
+            f"({error})."
+        ) from error
 
 
 def connect(address: str) -> Any:

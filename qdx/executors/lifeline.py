@@ -107,7 +107,8 @@ class Lifeline:
             self._failed = 0
             raise RolloutError(
                 f"executor: the cluster was lost or out of reach {self._tries + 1} times in a row, "
-                f"last because: {error!r}."
+                f"last because: {type(error).__name__}: {error}. See whether it runs; a resume may "
+                "also name another executor."
             ) from error
 
 

@@ -20,7 +20,13 @@ from distributed import WorkerPlugin
 from distributed.scheduler import KilledWorker
 
 from qdx.core.errors import ConfigError
-from qdx.executors.clusters import connect, installed_cluster, make_cluster, shards_ask
+from qdx.executors.clusters import (
+    check_address,
+    connect,
+    installed_cluster,
+    make_cluster,
+    shards_ask,
+)
 from qdx.executors.dispatch import Dispatcher
 from qdx.executors.engine import Answered, Arrival, Attempt, EngineLost, Lost, Raised
 from qdx.executors.machine import TIMEOUT_S
@@ -35,7 +41,8 @@ def on_dask(parameters: DaskParameters) -> Dispatcher:
     """The executor on a Dask cluster, which is opened with the first batch.
 
     Raises:
-        ConfigError: More than one cluster is named, or one that is not installed.
+        ConfigError: More than one cluster is named, or one that is not installed; options without a
+            cluster; something that is no address.
     """
     named = [key for key in ("address", "scheduler_file", "cluster") if getattr(parameters, key)]
     named += ["workers"] * bool(parameters.workers)
@@ -46,6 +53,13 @@ def on_dask(parameters: DaskParameters) -> Dispatcher:
         )
     if parameters.cluster:
         installed_cluster(parameters.cluster)  # says now what is not there
+    elif parameters.options:
+        raise ConfigError(
+            "executor.options: given without executor.cluster, which they are for. Name the "
+            "cluster, or leave them out."
+        )
+    if parameters.address:
+        check_address(parameters.address)
     return Dispatcher(DaskEngine(parameters), parameters)
 
 

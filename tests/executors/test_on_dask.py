@@ -19,7 +19,7 @@ from qdx.executors import clusters, lifeline
 from qdx.executors.clusters import connect, make_cluster, shards_ask, worker_specs
 from qdx.executors.dispatch import Dispatcher
 from qdx.executors.machine import gpus_for, visible_gpus
-from qdx.executors.on_dask import on_dask
+from qdx.executors.on_dask import DaskEngine, on_dask
 from qdx.executors.parameters import DaskParameters
 from tests.campaign.processes import waiting
 from tests.conformance.executor import Echo, ExecutorConformance
@@ -114,6 +114,51 @@ def which_gpu() -> str:
 def test_one_cluster_is_named_at_most() -> None:
     with pytest.raises(ConfigError, match=r"expected one of .*, got address and workers"):
         on_dask(DaskParameters(address="tcp://127.0.0.1:1", workers=2))
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://host", "host:port"])
+def test_what_cannot_be_an_address_is_refused_before_anything_runs(address: str) -> None:
+    with pytest.raises(ConfigError, match=rf"executor.address: expected .* got '{address}'"):
+        on_dask(DaskParameters(address=address))
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:1", "host:8786", "tls://[::1]:2", "ucx://h:3"]
+)
+def test_addresses_of_schedulers_are_taken(address: str) -> None:
+    on_dask(DaskParameters(address=address))
+
+
+def test_options_are_for_a_cluster_that_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"executor.options: given without executor.cluster"):
+        on_dask(DaskParameters(options={"queue": "long"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [(None, "is not there"), ("{", "holds no scheduler's address"), ("[]", "holds")],
+)
+def test_a_scheduler_file_that_is_no_use_is_named(
+    text: str | None, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifeline, "BACKOFF_S", 0.0)
+    file = tmp_path / "scheduler.json"
+    if text is not None:
+        file.write_text(text)
+    executor = on_dask(DaskParameters(scheduler_file=str(file), tries=1))
+    executor.submit(Echo(), genomes(3))
+    with pytest.raises(RolloutError, match=rf"scheduler_file: {file} {why}"):
+        executor.collect()
+    executor.close()
+
+
+def test_a_worker_runs_as_many_shards_as_its_resources_allow() -> None:
+    engine = DaskEngine(DaskParameters(address="tcp://x:1", resources={"GPU": 2.0, "A": 1.0}))
+    assert [engine._holds(r) for r in ({"GPU": 5.0, "A": 9.0}, {"GPU": 1.0, "A": 9.0}, {})] == [
+        2,
+        0,
+        0,
+    ]
 
 
 def test_a_scheduler_that_is_not_there_ends_the_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
