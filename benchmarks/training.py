@@ -12,12 +12,15 @@ the untrained network, and what it cost. Run: `python -m benchmarks training`.
 import functools
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 
 import qdx
 from benchmarks.timing import side_by_side
+from qdx.assembly.config import load
+from qdx.assembly.parts import build as build_parts
 from qdx.core.rng import draw
 from qdx.descriptors import training
 from qdx.descriptors.autoencoder import Autoencoder
@@ -122,7 +125,35 @@ def error(descriptor: Autoencoder, rows: np.ndarray) -> float:
     return float(descriptor.describe({"frames": rows}, np.zeros(len(rows), bool)).surprise.mean())
 
 
+def describing() -> Iterator[str]:
+    """What describing a frame costs, and how much of that is drawing it; one thread, bfloat16."""
+    torch.set_num_threads(1)
+    executor, descriptor = {"kind": "local", "threads": 1}, {"precision": "bfloat16"}
+    for task in ("redundant_arm", "hard_maze", "curling"):
+        config = {"budget": 1, "task": task, "searcher": "stax", "executor": executor}
+        parts = build_parts(load(config | {"descriptor": descriptor}))
+        outcomes = parts.rollout(parts.searcher.ask())
+        kept = outcomes.observations["frames"]
+        each, picture = kept.reshape(-1, kept.shape[-1]), Drawing(parts.rollout.task, 64)
+        n = len(np.unique(each, axis=0)) // 64 * 64  # equal ones are drawn once
+
+        def draw_all(picture: Drawing = picture, each: np.ndarray = each[:n]) -> None:
+            for some in each.reshape(-1, 64, each.shape[1]):
+                picture(some)
+
+        def describe(parts: Any = parts, outcomes: Any = outcomes) -> None:
+            parts.descriptor.describe(outcomes.observations, outcomes.failed)
+
+        by = {"draw": draw_all, "describe": describe}
+        seconds = side_by_side(by, 2 * ROUNDS, clock=time.process_time)
+        yield (
+            f"describing, {task}".ljust(40) + f"{1e3 * seconds['describe'] / len(each):6.2f} ms a "
+            f"frame, of which drawing {100 * seconds['draw'] / seconds['describe']:.0f} %"
+        )
+
+
 def table() -> Iterator[str]:
+    yield from describing()
     yield from levers(1)
     yield from levers(2)
     yield from schedules()
