@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 import yaml
@@ -23,13 +23,27 @@ from qdx.core.errors import ConfigError, InterruptedRun, RolloutError
 from qdx.core.records import DESCRIPTION, columns_of, evaluations_of
 from qdx.core.types import Evaluations, Json, State, Verdict, seen
 from qdx.storage.files import write_file
-from qdx.storage.published import Published, island_folder, moments, publish, read_moment
+from qdx.storage.published import (
+    Publications,
+    Published,
+    island_folder,
+    moments,
+    publish,
+    read_moment,
+)
 
 if TYPE_CHECKING:
     from qdx.campaign.campaign import Campaign
 
 LOOK_S = 0.1  # how often a waiting island looks whether others have published
 COMMON = ("task", "policy", "encoding", "observer")  # what islands must have in common
+
+
+class Sent(NamedTuple):
+    """What others have of this island since a moment."""
+
+    ids: Int64[Array, " N"]
+    is_last: bool
 
 
 @final
@@ -43,7 +57,8 @@ class Exchange:
         self._folder = Path(self._p.folder)
         self._own = island_folder(self._folder, island)
         self.moment = 0
-        self._met: set[int] = set()  # islands whose config was looked at
+        self._others: dict[int, Publications] = {}  # islands whose config was looked at
+        self._sent: dict[int, Sent] = {}  # own moments, read once
 
     def begin(self, config: str) -> None:
         """Say in the folder what this island is."""
@@ -63,7 +78,7 @@ class Exchange:
         if self._is_alone:
             return
         others = [i for i in range(self._p.n) if i != self._island]
-        while c.tally.generation // self._p.exchange > self.moment and not self._has_ended():
+        while c.tally.generation // self._p.exchange > self.moment and not self._has_ended(self.moment + 1):
             self._publish(c, self.moment + 1, is_last=False)
             if self.moment:
                 found = [self._awaited(c, island, self.moment) for island in others]
@@ -73,8 +88,11 @@ class Exchange:
 
     def end(self, c: Campaign) -> None:
         """Publish what is left: others go on without this island."""
-        if not self._is_alone:
-            self._publish(c, self.moment + 1, is_last=True)
+        if self._is_alone:
+            return
+        newest = max(moments(self._own), default=0)
+        if not self._has_ended(newest):  # beyond a moment that it published and did not meet
+            self._publish(c, max(self.moment, newest) + 1, is_last=True)
 
     def state(self) -> State:
         """How many moments have been."""
@@ -84,10 +102,17 @@ class Exchange:
         """The inverse of `state`."""
         self.moment = state.json["moment"]
 
-    def _has_ended(self) -> bool:
-        """Whether others no longer wait for it: a larger budget goes on alone."""
-        there = read_moment(self._own, self.moment + 1)
-        return there is not None and there.is_last
+    def _has_ended(self, moment: int) -> bool:
+        """Whether others no longer wait for it at a moment: a larger budget goes on alone."""
+        newest = max(moments(self._own), default=0)
+        return 0 < newest <= moment and self._own_moment(newest).is_last
+
+    def _own_moment(self, moment: int) -> Sent:
+        """What the file of a moment holds, which is read once, as it never changes."""
+        if moment not in self._sent:
+            found = read_moment(self._own, moment) or Published({}, False)
+            self._sent[moment] = Sent(found.columns.get("id", np.zeros(0, np.int64)), found.is_last)
+        return self._sent[moment]
 
     def _publish(self, c: Campaign, moment: int, *, is_last: bool) -> None:
         ids = np.setdiff1d(self._members(c), self._published(moment))
@@ -103,13 +128,13 @@ class Exchange:
 
     def _published(self, before: int) -> Int64[Array, " N"]:
         """Whom this island has published at earlier moments."""
-        found = [read_moment(self._own, m) for m in moments(self._own) if m < before]
-        ids = [p.columns["id"] for p in found if p is not None and "id" in p.columns]
+        ids = [self._own_moment(m).ids for m in moments(self._own) if m < before]
         return np.concatenate([np.zeros(0, np.int64), *ids])
 
     def _awaited(self, c: Campaign, island: int, moment: int) -> Published:
         folder, since = island_folder(self._folder, island), time.monotonic()
-        while (found := read_moment(folder, moment)) is None:
+        publications = self._others.get(island, Publications(folder))
+        while (found := publications.read(moment)) is None:
             if c.is_stopping():
                 raise InterruptedRun("asked to stop")
             if time.monotonic() - since > self._p.wait_s:
@@ -118,9 +143,9 @@ class Exchange:
                     f"within {self._p.wait_s:g} s, got none. Start or resume that island."
                 )
             time.sleep(LOOK_S)
-        if island not in self._met:
+        if island not in self._others:
             refuse_stranger(folder, c.config.resolved(), self._island)
-            self._met.add(island)
+            self._others[island] = publications
         return found
 
     def _take_in(self, c: Campaign, published: Published) -> None:

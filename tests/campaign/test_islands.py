@@ -19,7 +19,7 @@ from qdx.assembly.stored import StoredRun
 from qdx.campaign.campaign import Campaign
 from qdx.cli.app import call
 from qdx.core.errors import ConfigError, DamagedRunError, InterruptedRun, RolloutError
-from qdx.storage import verify
+from qdx.storage import published, verify
 from qdx.storage.published import island_folder, moments, read_moment
 from tests.campaign.processes import spawn, waiting
 
@@ -185,6 +185,50 @@ def test_a_larger_budget_goes_on_alone(calm: Path, tmp_path: Path) -> None:
     assert moments(island_folder(calm / "exchange", 0)) == before
 
 
+def test_an_island_that_ends_where_it_waited_says_so_to_the_others(tmp_path: Path) -> None:
+    campaign = Campaign(config(tmp_path, 0, n=2), tmp_path / "0")
+    own = island_folder(tmp_path / "exchange", 0)
+    waits = campaign.exchange._awaited
+
+    def stopped(*arguments: Any) -> Any:
+        campaign.stop()
+        return waits(*arguments)
+
+    campaign.exchange._awaited = stopped  # type: ignore[method-assign]
+    with campaign, pytest.raises(InterruptedRun):
+        campaign.run()
+    assert moments(own) == [1, 2]  # the second one published and not met
+    with Campaign.resume(tmp_path / "0", ["budget=200"]) as campaign:
+        campaign.run()
+    found = [read_moment(own, moment) for moment in moments(own)]
+    assert [p.is_last for p in found if p] == [False, False, True]
+    sail(Campaign(config(tmp_path, 1, n=2), tmp_path / "1"))  # waits for nobody
+    with Campaign.resume(tmp_path / "0", ["budget=500"]) as campaign:
+        campaign.run()
+    assert moments(own) == [1, 2, 3]
+    assert [digests(tmp_path / i)[2] for i in ("0", "1")] == ["finished"] * 2
+
+
+def test_no_file_is_read_again_and_again(
+    calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by who waits for the next one nor by who has published many."""
+    files: list[Path] = []
+    reads = published._read
+    monkeypatch.setattr(published, "_read", lambda path: files.append(path) or reads(path))
+    for moment in (1, 2):
+        path = island_folder(calm / "exchange", 1) / f"moment-{moment:08d}.safetensors"
+        shutil.copy(path, tmp_path)
+    waited = published.Publications(tmp_path)
+    assert [waited.read(3) for _ in range(5)] == [None] * 5
+    assert len(files) == 1
+    del files[:]
+    each = {**config(tmp_path, 0, n=1)["islands"], "exchange": 1}
+    with Campaign(config(tmp_path, 0, n=1, islands=each), tmp_path / "0") as campaign:
+        campaign.run()
+    assert len(files) == len(set(files)) >= 8
+
+
 def test_islands_of_different_worlds_are_refused(tmp_path: Path) -> None:
     with Campaign(config(tmp_path, 1, n=2, task="hard_maze"), tmp_path / "1") as other:
         for _ in range(3):
@@ -236,8 +280,8 @@ def test_the_shared_archive_is_the_fittest_of_each_cell_of_all_that_was_publishe
     best: dict[tuple[int, ...], tuple[float, int]] = {}
     for moment in range(1, 6):
         for island in range(3):
-            published = read_moment(island_folder(calm / "exchange", island), moment)
-            columns = published.columns if published else {}
+            found = read_moment(island_folder(calm / "exchange", island), moment)
+            columns = found.columns if found else {}
             rows = [columns[name] for name in ("truth", "fitness", "id")] if columns else [[]] * 3
             for point, fitness, id_ in zip(*rows, strict=True):
                 cell = tuple(np.clip((point + 1) * 6, 0, 11).astype(int).tolist())
