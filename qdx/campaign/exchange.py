@@ -8,6 +8,7 @@ taken in follows from moments, never from clocks, so islands are as reproducible
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     from qdx.campaign.campaign import Campaign
 
 LOOK_S = 0.1  # how often a waiting island looks whether others have published
-COMMON = ("task", "policy", "encoding", "observer")  # what islands must have in common
+CONFIG = "config.yaml"  # in the folder of an island: what it is
+# what islands must have in common
+COMMON = ("task", "policy", "encoding", "observer", "islands.n", "islands.exchange")
 
 
 class Sent(NamedTuple):
@@ -62,10 +65,26 @@ class Exchange:
 
     def begin(self, config: str) -> None:
         """Say in the folder what this island is."""
+        if not self._is_alone:
+            write_file(self._own / CONFIG, config.encode())
+
+    def go_on(self, config: str) -> None:
+        """Look whether the folder is the one of before; it may have been moved.
+
+        Raises:
+            ConfigError: What this island published is not there.
+        """
         if self._is_alone:
             return
-        self._own.mkdir(parents=True, exist_ok=True)
-        write_file(self._own / "config.yaml", config.encode())
+        if self.moment and self.moment not in moments(self._own):
+            raise ConfigError(
+                f"islands.folder: expected the moments of island {self._island}, {self.moment} of "
+                f"them, in {self._own}, got {len(moments(self._own))}. Move what islands published "
+                "there, or name the folder of before."
+            )
+        make_folder(self._own)
+        if not (self._own / CONFIG).exists():
+            self.begin(config)
 
     def meet(self, c: Campaign) -> None:
         """The moments that are due: publish, then take in what others did a moment before.
@@ -78,7 +97,9 @@ class Exchange:
         if self._is_alone:
             return
         others = [i for i in range(self._p.n) if i != self._island]
-        while c.tally.generation // self._p.exchange > self.moment and not self._has_ended(self.moment + 1):
+        while c.tally.generation // self._p.exchange > self.moment and not self._has_ended(
+            self.moment + 1
+        ):
             self._publish(c, self.moment + 1, is_last=False)
             if self.moment:
                 found = [self._awaited(c, island, self.moment) for island in others]
@@ -154,17 +175,38 @@ class Exchange:
             c.records.sweep()
 
 
-def refuse_used(parameters: IslandsSection | None, island: int) -> None:
-    """Refuse a folder in which an earlier run has published as this island.
+def prepare(parameters: IslandsSection | None, island: int) -> None:
+    """Make the folder of an island that begins, before there is a run.
 
     Raises:
-        ConfigError: It has.
+        ConfigError: It cannot be made, or an earlier run has published there.
     """
-    if parameters is not None and moments(island_folder(Path(parameters.folder), island)):
+    if parameters is None:
+        return
+    own = island_folder(Path(parameters.folder), island)
+    make_folder(own)
+    if moments(own):
         raise ConfigError(
             f"islands.folder: expected no moments of island {island} in {parameters.folder}, got "
             "those of an earlier run. Resume that one, or name another folder."
         )
+
+
+def make_folder(own: Path) -> None:
+    """Make the folder of an island, unless it is there, in which files can be put.
+
+    Raises:
+        ConfigError: The system does not let us.
+    """
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=own):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"islands.folder: expected a folder that can be written to, got {own.parent}: "
+            f"{error.strerror or error}. Name another one."
+        ) from error
 
 
 def take_in(c: Campaign, published: Published) -> tuple[Evaluations, dict[str, Verdict]]:
@@ -189,10 +231,34 @@ def refuse_stranger(folder: Path, resolved: Json, island: int) -> None:
     Raises:
         ConfigError: Names the section.
     """
-    other = yaml.safe_load((folder / "config.yaml").read_text())
-    for section in COMMON:
-        if other.get(section) != resolved.get(section):
+    try:
+        other = yaml.safe_load((folder / CONFIG).read_text())
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"islands.folder: expected {CONFIG} in {folder}, which says what that island is, found "
+            "none. Resume that island."
+        ) from error
+    refuse_unlike(resolved, other, f"on island {island}", f"in {folder}")
+
+
+def refuse_unlike(one: Json, other: Json, here: str, there: str) -> None:
+    """Refuse islands of resolved configs that cannot exchange what they keep.
+
+    Raises:
+        ConfigError: Names the section or key.
+    """
+    for path in COMMON:
+        a, b = (_value(config, path) for config in (one, other))
+        if a != b:
             raise ConfigError(
-                f"islands: expected the same {section} on all islands, got {other.get(section)} in "
-                f"{folder} and {resolved.get(section)} on island {island}. Name another folder."
+                f"islands: expected the same {path} on all islands, got {b} {there} and {a} "
+                f"{here}. Make them the same, or name another folder."
             )
+
+
+def _value(config: Json, path: str) -> Any:
+    """What a config has under a dotted key; None where it has not."""
+    value: Any = config
+    for key in path.split("."):
+        value = (value or {}).get(key)
+    return value

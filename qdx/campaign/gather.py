@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from qdx.campaign.campaign import Campaign
-from qdx.campaign.exchange import refuse_stranger, take_in
+from qdx.campaign.exchange import CONFIG, refuse_stranger, take_in
 from qdx.campaign.window import Window
 from qdx.core.errors import ConfigError
 from qdx.core.types import Json
@@ -60,7 +60,7 @@ def _add(c: Campaign, moment: list[Published]) -> None:
 
 def _common(root: Path) -> tuple[Json, int]:
     """The config of island 0, and how many islands there are."""
-    file = island_folder(root, 0) / "config.yaml"
+    file = island_folder(root, 0) / CONFIG
     if not file.exists():
         raise ConfigError(
             f"{root}: expected a folder in which islands publish, found no {file.parent.name} in "
@@ -69,7 +69,7 @@ def _common(root: Path) -> tuple[Json, int]:
     config: Json = yaml.safe_load(file.read_text())
     n: int = config["islands"]["n"]
     for island in range(1, n):
-        if (island_folder(root, island) / "config.yaml").exists():
+        if (island_folder(root, island) / CONFIG).exists():
             refuse_stranger(island_folder(root, island), config, 0)
     return config, n
 

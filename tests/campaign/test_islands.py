@@ -229,13 +229,33 @@ def test_no_file_is_read_again_and_again(
     assert len(files) == len(set(files)) >= 8
 
 
-def test_islands_of_different_worlds_are_refused(tmp_path: Path) -> None:
-    with Campaign(config(tmp_path, 1, n=2, task="hard_maze"), tmp_path / "1") as other:
-        for _ in range(3):
+@pytest.mark.parametrize(
+    ("section", "unlike"),
+    [("task", {"task": "redundant_arm"}), ("islands.exchange", {"exchange": 3})],
+)
+def test_islands_of_different_worlds_are_refused(
+    section: str, unlike: dict[str, Any], tmp_path: Path
+) -> None:
+    raw = config(tmp_path, 1, n=2)
+    raw = raw | unlike if "." not in section else raw | {"islands": {**raw["islands"], **unlike}}
+    with Campaign(raw, tmp_path / "1") as other:
+        for _ in range(4):
             other.step()
     with (
         Campaign(config(tmp_path, 0, n=2), tmp_path / "0") as campaign,
-        pytest.raises(ConfigError, match=r"islands: expected the same task on all islands"),
+        pytest.raises(ConfigError, match=f"islands: expected the same {section} on all islands"),
+    ):
+        campaign.run()
+
+
+def test_an_island_that_does_not_say_what_it_is_is_refused(tmp_path: Path) -> None:
+    with Campaign(config(tmp_path, 1, n=2), tmp_path / "1") as other:
+        for _ in range(3):
+            other.step()
+    (island_folder(tmp_path / "exchange", 1) / "config.yaml").unlink()
+    with (
+        Campaign(config(tmp_path, 0, n=2), tmp_path / "0") as campaign,
+        pytest.raises(ConfigError, match=r"islands.folder: expected config.yaml in .*island-00001"),
     ):
         campaign.run()
 
@@ -244,6 +264,44 @@ def test_a_folder_of_an_earlier_run_is_refused(calm: Path, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=r"islands.folder: expected no moments of island 1"):
         Campaign(config(calm, 1), tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+def test_a_folder_that_cannot_be_leaves_no_run_behind(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "file").touch()
+    raw = config(tmp_path, 0, n=1)
+    (tmp_path / "c.yaml").write_text(json.dumps(raw))
+    command = ["run", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "0")]
+    assert call([*command, f"islands.folder={tmp_path / 'file'}"]) == 2
+    said = f"islands.folder: expected a folder that can be written to, got {tmp_path / 'file'}: "
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "0").exists()
+    assert call(command) == 0
+
+
+def test_a_folder_may_be_moved_with_what_is_in_it(tmp_path: Path) -> None:
+    before, after = tmp_path / "exchange", tmp_path / "elsewhere"
+    with Campaign(config(tmp_path, 0, n=1), tmp_path / "0") as campaign:
+        for _ in range(3):
+            campaign.step()
+        campaign.commit("running")
+    there = [f"islands.folder={after}"]
+    said = rf"islands.folder: expected the moments of island 0, 1 of them, in {after}/island-00000"
+    with pytest.raises(ConfigError, match=said):
+        Campaign.resume(tmp_path / "0", there)
+    shutil.copytree(before, after, dirs_exist_ok=True)
+    with Campaign.resume(tmp_path / "0", there) as campaign:
+        campaign.run()
+    assert moments(island_folder(before, 0)) == [1]
+    assert moments(island_folder(after, 0)) == [1, 2, 3, 4, 5]
+
+
+def test_an_island_whose_folder_was_lost_says_again_what_it_is(tmp_path: Path) -> None:
+    Campaign(config(tmp_path, 0, n=2), tmp_path / "0").close()
+    sail(Campaign.resume(tmp_path / "0", [f"islands.folder={tmp_path / 'new'}", "budget=50"]))
+    one = Campaign(config(tmp_path, 1, n=2), tmp_path / "1")
+    one.close()
+    sail(Campaign.resume(tmp_path / "1", [f"islands.folder={tmp_path / 'new'}"]))
+    assert digests(tmp_path / "1")[2] == "finished"
 
 
 def test_a_damaged_moment_is_refused(calm: Path, tmp_path: Path) -> None:
