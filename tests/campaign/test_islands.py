@@ -350,6 +350,29 @@ def test_the_shared_archive_is_the_fittest_of_each_cell_of_all_that_was_publishe
     assert of_island(shared.archive_ids()).tolist() == [0, 1, 2]
 
 
+def test_a_gathering_that_was_cut_short_never_was(
+    calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    shared = tmp_path / "shared"
+    command = ["gather", str(calm / "exchange"), "--out", str(shared)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Campaign, "commit", killed)
+        with pytest.raises(Killed):
+            call(command)
+    assert not shared.exists()
+    assert call(command) == 0
+    assert digests(shared)[2] == "finished"
+    assert [path.name for path in tmp_path.iterdir()] == ["shared"]
+    assert call(command) == 2
+    assert "expected a new directory, found a run" in capsys.readouterr().err
+
+
 def test_one_may_go_on_from_the_shared_archive(calm: Path, tmp_path: Path) -> None:
     assert call(["gather", str(calm / "exchange"), "--out", str(tmp_path / "shared")]) == 0
     before = StoredRun.open(tmp_path / "shared").tally().evaluations
