@@ -6,7 +6,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -445,6 +448,73 @@ def test_a_config_without_islands_is_refused_by_the_command(tmp_path: Path, caps
     assert call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")]) == 2
     assert "islands: missing" in capsys.readouterr().err
     assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"sede": 2}, "qdx: island 1: sede: unknown key"),
+        ({"task": "redundant_arm"}, "qdx: island 1: islands: expected the same task on all"),
+    ],
+)
+def test_a_wrong_section_of_any_island_is_said_before_one_begins(
+    own: dict[str, Any], said: str, tmp_path: Path, capsys: Any
+) -> None:
+    each = {**config(tmp_path, 0)["islands"], "each": [{}, own, {}]}
+    (tmp_path / "c.yaml").write_text(json.dumps(config(tmp_path, 0, islands=each)))
+    assert call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "all").exists()
+
+
+class Children:
+    """What `qdx islands` starts, with Python of a test in their place."""
+
+    def __init__(self, *scripts: str, then: Callable[[int], None] = lambda n: None) -> None:
+        self.scripts, self.then = scripts, then
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def __call__(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+        script = self.scripts[len(self.processes)]
+        self.processes.append(subprocess.Popen([sys.executable, "-c", script]))
+        self.then(len(self.processes))
+        return self.processes[-1]
+
+
+SLEEPS = "import time; time.sleep(60)"
+
+
+def islands_of(children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of `qdx islands` with these children."""
+    (tmp_path / "c.yaml").write_text(json.dumps(config(tmp_path, 0)))
+    monkeypatch.setattr("qdx.cli.islands._start", children)
+    return call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")])
+
+
+def test_a_signal_while_islands_are_started_ends_them_and_starts_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def signalled(n: int) -> None:
+        if n == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    children = Children(SLEEPS, SLEEPS, SLEEPS, then=signalled)
+    assert islands_of(children, tmp_path, monkeypatch) == 130
+    assert [process.returncode for process in children.processes] == [-signal.SIGTERM] * 2
+    assert "island 2 was stopped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 5)]
+)
+def test_one_that_fails_stops_the_others(
+    end: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    children = Children(SLEEPS, end, SLEEPS)
+    assert islands_of(children, tmp_path, monkeypatch) == code
+    said = capsys.readouterr().err
+    assert "island 1 ended with exit code" in said
+    assert "island 0 was stopped" in said
 
 
 @pytest.mark.slow
