@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from qdx.assembly.islands import of_island
+from qdx.assembly.islands import Given, of_island
 from qdx.assembly.sections import (
     CampaignSection,
     CheckpointSection,
@@ -115,19 +115,20 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     """
     raw = dict(source) if isinstance(source, Mapping) else read_yaml(Path(source))
     name = "" if isinstance(source, Mapping) else as_file_name(Path(source).stem)
-    for override in overrides:
-        assign(raw, *parse_override(override))
-    return check(raw, name)
+    given = [parse_override(override) for override in overrides]
+    for key, value in given:
+        assign(raw, key, value)
+    return check(raw, name, given)
 
 
-def check(raw: Json, name: str = "") -> Config:
-    """A config from a mapping.
+def check(raw: Json, name: str = "", given: Given = ()) -> Config:
+    """A config from a mapping, in which the keys that were given stand already.
 
     Raises:
         ConfigError: Whatever is wrong, a line each.
     """
     problems: list[str] = []
-    raw = of_island(raw, name, problems)
+    raw = of_island(raw, name, problems, given)
     known = [f.name for f in fields(CampaignSection)] + [*SECTIONS, "archives"]
     known += ["checkpoint", "steady", "islands"]
     for key in raw:
@@ -142,10 +143,10 @@ def check(raw: Json, name: str = "") -> Config:
     searcher = _section("searcher", "searcher", raw.get("searcher"), problems)
     own = brought(raw.get("searcher"))
     task = _section("task", "task", raw.get("task"), problems)
-    given = {**DEFAULTS, **raw, "policy": _policy(raw.get("policy"), task)}
-    given |= {s: _with_own(raw.get(s), default) for s, default in own.items()}
+    filled = {**DEFAULTS, **raw, "policy": _policy(raw.get("policy"), task)}
+    filled |= {s: _with_own(raw.get(s), default) for s, default in own.items()}
     parts = {"task": task, "searcher": searcher}
-    parts |= {s: _section(s, s, given.get(s), problems) for s in SECTIONS if s not in parts}
+    parts |= {s: _section(s, s, filled.get(s), problems) for s in SECTIONS if s not in parts}
     archives = _archives(raw.get("archives") or {}, searcher, problems)
     _check_mode(campaign, searcher, "steady" in raw, problems)
     _check_islands(campaign, searcher, islands, problems)

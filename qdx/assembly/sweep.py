@@ -43,7 +43,8 @@ def grid(path: Path, keys: Sequence[str]) -> list[GridPoint]:
         raw["name"] = "-".join(
             [str(raw.get("name") or as_file_name(path.stem)), *map(as_file_name, told)]
         )
-        config = check(raw)
+        given = [(key, value) for (key, _), value in zip(axes, values, strict=True)]
+        config = check(raw, given=given)
         points.append(GridPoint(f"{config.campaign.name}-{config.campaign.seed}", config))
     if len({point.label for point in points}) < len(points):
         raise ConfigError("sweep: two configs of the grid are the same. Remove repeated values.")

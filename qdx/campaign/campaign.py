@@ -16,7 +16,7 @@ from qdx.assembly.environment import differences, environment
 from qdx.assembly.parts import Parts, build
 from qdx.assembly.stored import StoredRun, with_overrides
 from qdx.campaign import learning, loop, steady
-from qdx.campaign.exchange import Exchange, refuse_used
+from qdx.campaign.exchange import Exchange, prepare
 from qdx.campaign.rhythm import Rhythm
 from qdx.campaign.stopwatch import Stopwatch
 from qdx.campaign.window import Window, refuse_failures
@@ -58,7 +58,7 @@ class Campaign:
         parts = build(resolved)
         c = resolved.campaign
         path = Path(out) if out is not None else Path("archives") / f"{c.name}-{c.seed}"
-        refuse_used(resolved.islands, c.island)
+        prepare(resolved.islands, c.island)
         self._begin(parts, RunDirectory.create(path, resolved.text()), overrides=[])
         self.exchange.begin(resolved.text())
         self._open_events()
@@ -80,6 +80,7 @@ class Campaign:
         campaign._begin(parts, directory, overrides=kept)
         try:
             campaign._restore(snapshot)
+            campaign.exchange.go_on(config.text())
             campaign._open_events()
             if overrides:  # remembered even if this process dies before its next commit
                 campaign.commit("running")

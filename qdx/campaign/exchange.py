@@ -8,9 +8,10 @@ taken in follows from moments, never from clocks, so islands are as reproducible
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 import yaml
@@ -23,13 +24,29 @@ from qdx.core.errors import ConfigError, InterruptedRun, RolloutError
 from qdx.core.records import DESCRIPTION, columns_of, evaluations_of
 from qdx.core.types import Evaluations, Json, State, Verdict, seen
 from qdx.storage.files import write_file
-from qdx.storage.published import Published, island_folder, moments, publish, read_moment
+from qdx.storage.published import (
+    Publications,
+    Published,
+    island_folder,
+    moments,
+    publish,
+    read_moment,
+)
 
 if TYPE_CHECKING:
     from qdx.campaign.campaign import Campaign
 
 LOOK_S = 0.1  # how often a waiting island looks whether others have published
-COMMON = ("task", "policy", "encoding", "observer")  # what islands must have in common
+CONFIG = "config.yaml"  # in the folder of an island: what it is
+# what islands must have in common
+COMMON = ("task", "policy", "encoding", "observer", "islands.n", "islands.exchange")
+
+
+class Sent(NamedTuple):
+    """What others have of this island since a moment."""
+
+    ids: Int64[Array, " N"]
+    is_last: bool
 
 
 @final
@@ -43,14 +60,31 @@ class Exchange:
         self._folder = Path(self._p.folder)
         self._own = island_folder(self._folder, island)
         self.moment = 0
-        self._met: set[int] = set()  # islands whose config was looked at
+        self._others: dict[int, Publications] = {}  # islands whose config was looked at
+        self._sent: dict[int, Sent] = {}  # own moments, read once
 
     def begin(self, config: str) -> None:
         """Say in the folder what this island is."""
+        if not self._is_alone:
+            write_file(self._own / CONFIG, config.encode())
+
+    def go_on(self, config: str) -> None:
+        """Look whether the folder is the one of before; it may have been moved.
+
+        Raises:
+            ConfigError: What this island published is not there.
+        """
         if self._is_alone:
             return
-        self._own.mkdir(parents=True, exist_ok=True)
-        write_file(self._own / "config.yaml", config.encode())
+        if self.moment and self.moment not in moments(self._own):
+            raise ConfigError(
+                f"islands.folder: expected the moments of island {self._island}, {self.moment} of "
+                f"them, in {self._own}, got {len(moments(self._own))}. Move what islands published "
+                "there, or name the folder of before."
+            )
+        make_folder(self._own)
+        if not (self._own / CONFIG).exists():
+            self.begin(config)
 
     def meet(self, c: Campaign) -> None:
         """The moments that are due: publish, then take in what others did a moment before.
@@ -63,7 +97,9 @@ class Exchange:
         if self._is_alone:
             return
         others = [i for i in range(self._p.n) if i != self._island]
-        while c.tally.generation // self._p.exchange > self.moment and not self._has_ended():
+        while c.tally.generation // self._p.exchange > self.moment and not self._has_ended(
+            self.moment + 1
+        ):
             self._publish(c, self.moment + 1, is_last=False)
             if self.moment:
                 found = [self._awaited(c, island, self.moment) for island in others]
@@ -73,8 +109,11 @@ class Exchange:
 
     def end(self, c: Campaign) -> None:
         """Publish what is left: others go on without this island."""
-        if not self._is_alone:
-            self._publish(c, self.moment + 1, is_last=True)
+        if self._is_alone:
+            return
+        newest = max(moments(self._own), default=0)
+        if not self._has_ended(newest):  # beyond a moment that it published and did not meet
+            self._publish(c, max(self.moment, newest) + 1, is_last=True)
 
     def state(self) -> State:
         """How many moments have been."""
@@ -84,10 +123,17 @@ class Exchange:
         """The inverse of `state`."""
         self.moment = state.json["moment"]
 
-    def _has_ended(self) -> bool:
-        """Whether others no longer wait for it: a larger budget goes on alone."""
-        there = read_moment(self._own, self.moment + 1)
-        return there is not None and there.is_last
+    def _has_ended(self, moment: int) -> bool:
+        """Whether others no longer wait for it at a moment: a larger budget goes on alone."""
+        newest = max(moments(self._own), default=0)
+        return 0 < newest <= moment and self._own_moment(newest).is_last
+
+    def _own_moment(self, moment: int) -> Sent:
+        """What the file of a moment holds, which is read once, as it never changes."""
+        if moment not in self._sent:
+            found = read_moment(self._own, moment) or Published({}, False)
+            self._sent[moment] = Sent(found.columns.get("id", np.zeros(0, np.int64)), found.is_last)
+        return self._sent[moment]
 
     def _publish(self, c: Campaign, moment: int, *, is_last: bool) -> None:
         ids = np.setdiff1d(self._members(c), self._published(moment))
@@ -103,13 +149,13 @@ class Exchange:
 
     def _published(self, before: int) -> Int64[Array, " N"]:
         """Whom this island has published at earlier moments."""
-        found = [read_moment(self._own, m) for m in moments(self._own) if m < before]
-        ids = [p.columns["id"] for p in found if p is not None and "id" in p.columns]
+        ids = [self._own_moment(m).ids for m in moments(self._own) if m < before]
         return np.concatenate([np.zeros(0, np.int64), *ids])
 
     def _awaited(self, c: Campaign, island: int, moment: int) -> Published:
         folder, since = island_folder(self._folder, island), time.monotonic()
-        while (found := read_moment(folder, moment)) is None:
+        publications = self._others.get(island, Publications(folder))
+        while (found := publications.read(moment)) is None:
             if c.is_stopping():
                 raise InterruptedRun("asked to stop")
             if time.monotonic() - since > self._p.wait_s:
@@ -118,9 +164,9 @@ class Exchange:
                     f"within {self._p.wait_s:g} s, got none. Start or resume that island."
                 )
             time.sleep(LOOK_S)
-        if island not in self._met:
+        if island not in self._others:
             refuse_stranger(folder, c.config.resolved(), self._island)
-            self._met.add(island)
+            self._others[island] = publications
         return found
 
     def _take_in(self, c: Campaign, published: Published) -> None:
@@ -129,17 +175,38 @@ class Exchange:
             c.records.sweep()
 
 
-def refuse_used(parameters: IslandsSection | None, island: int) -> None:
-    """Refuse a folder in which an earlier run has published as this island.
+def prepare(parameters: IslandsSection | None, island: int) -> None:
+    """Make the folder of an island that begins, before there is a run.
 
     Raises:
-        ConfigError: It has.
+        ConfigError: It cannot be made, or an earlier run has published there.
     """
-    if parameters is not None and moments(island_folder(Path(parameters.folder), island)):
+    if parameters is None:
+        return
+    own = island_folder(Path(parameters.folder), island)
+    make_folder(own)
+    if moments(own):
         raise ConfigError(
             f"islands.folder: expected no moments of island {island} in {parameters.folder}, got "
             "those of an earlier run. Resume that one, or name another folder."
         )
+
+
+def make_folder(own: Path) -> None:
+    """Make the folder of an island, unless it is there, in which files can be put.
+
+    Raises:
+        ConfigError: The system does not let us.
+    """
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=own):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"islands.folder: expected a folder that can be written to, got {own.parent}: "
+            f"{error.strerror or error}. Name another one."
+        ) from error
 
 
 def take_in(c: Campaign, published: Published) -> tuple[Evaluations, dict[str, Verdict]]:
@@ -164,10 +231,34 @@ def refuse_stranger(folder: Path, resolved: Json, island: int) -> None:
     Raises:
         ConfigError: Names the section.
     """
-    other = yaml.safe_load((folder / "config.yaml").read_text())
-    for section in COMMON:
-        if other.get(section) != resolved.get(section):
+    try:
+        other = yaml.safe_load((folder / CONFIG).read_text())
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"islands.folder: expected {CONFIG} in {folder}, which says what that island is, found "
+            "none. Resume that island."
+        ) from error
+    refuse_unlike(resolved, other, f"on island {island}", f"in {folder}")
+
+
+def refuse_unlike(one: Json, other: Json, here: str, there: str) -> None:
+    """Refuse islands of resolved configs that cannot exchange what they keep.
+
+    Raises:
+        ConfigError: Names the section or key.
+    """
+    for path in COMMON:
+        a, b = (_value(config, path) for config in (one, other))
+        if a != b:
             raise ConfigError(
-                f"islands: expected the same {section} on all islands, got {other.get(section)} in "
-                f"{folder} and {resolved.get(section)} on island {island}. Name another folder."
+                f"islands: expected the same {path} on all islands, got {b} {there} and {a} "
+                f"{here}. Make them the same, or name another folder."
             )
+
+
+def _value(config: Json, path: str) -> Any:
+    """What a config has under a dotted key; None where it has not."""
+    value: Any = config
+    for key in path.split("."):
+        value = (value or {}).get(key)
+    return value

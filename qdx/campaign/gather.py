@@ -6,24 +6,30 @@ from the published files alone, whoever gathers them and when.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import yaml
 
 from qdx.campaign.campaign import Campaign
-from qdx.campaign.exchange import refuse_stranger, take_in
+from qdx.campaign.exchange import CONFIG, refuse_stranger, take_in
 from qdx.campaign.window import Window
-from qdx.core.errors import ConfigError
+from qdx.core.errors import ConfigError, LockedRunError
 from qdx.core.types import Json
+from qdx.storage import is_held
+from qdx.storage.files import fsync_folder, machine_errors
+from qdx.storage.housekeeping import refuse_used
 from qdx.storage.published import Published, island_folder, moments, read_moment
 
 OWN = ("islands", "mode", "steady", "budget_steps")  # what only a running island needs
+UNFINISHED = ".unfinished"  # how the folder of a shared archive ends that is being made
 
 
 def gather(folder: str | Path, out: str | Path) -> Path:
     """Make a run of what islands published, up to the last moment that all of them reached.
 
-    It has the config of island 0, and ids of its own for whoever goes on with it.
+    It has the config of island 0, and ids of its own for whoever goes on with it. It is made in a
+    folder beside `out` and then renamed: what has that name is whole, whenever this is killed.
 
     Args:
         folder: Where they published.
@@ -32,18 +38,38 @@ def gather(folder: str | Path, out: str | Path) -> Path:
     Raises:
         ConfigError: Nothing was published there, by islands that are alike; or `out` is in use.
         DamagedRunError: A file is damaged.
+        LockedRunError: Another process gathers there.
     """
-    root = Path(folder)
+    root, path = Path(folder), Path(out).absolute()
+    refuse_used(path)
     config, n = _common(root)
     published = _published(root, n)
     total = sum(len(p.columns["id"]) for moment in published for p in moment)
     shared = {key: value for key, value in config.items() if key not in OWN}
     shared |= {"name": f"{config['name']}-shared", "island": n, "budget": max(total, 1)}
-    with Campaign(shared, out) as campaign:
+    making = path.with_name(f".{path.name}{UNFINISHED}")
+    _clear(making)
+    with Campaign(shared, making) as campaign:
         for moment in published:
             _add(campaign, moment)
         campaign.commit("finished")
+    with machine_errors(path, "Nothing was gathered", then="try again"):
+        _clear(path)  # empty, or what a creation that was cut short has left
+        making.rename(path)
+        fsync_folder(path.parent)
     return Path(out)
+
+
+def _clear(path: Path) -> None:
+    """Remove what an earlier process left.
+
+    Raises:
+        LockedRunError: It is at work there.
+    """
+    if is_held(path):
+        raise LockedRunError(f"{path}: another process gathers there. Wait for it.")
+    if path.exists():
+        shutil.rmtree(path)
 
 
 def _add(c: Campaign, moment: list[Published]) -> None:
@@ -60,7 +86,7 @@ def _add(c: Campaign, moment: list[Published]) -> None:
 
 def _common(root: Path) -> tuple[Json, int]:
     """The config of island 0, and how many islands there are."""
-    file = island_folder(root, 0) / "config.yaml"
+    file = island_folder(root, 0) / CONFIG
     if not file.exists():
         raise ConfigError(
             f"{root}: expected a folder in which islands publish, found no {file.parent.name} in "
@@ -69,7 +95,7 @@ def _common(root: Path) -> tuple[Json, int]:
     config: Json = yaml.safe_load(file.read_text())
     n: int = config["islands"]["n"]
     for island in range(1, n):
-        if (island_folder(root, island) / "config.yaml").exists():
+        if (island_folder(root, island) / CONFIG).exists():
             refuse_stranger(island_folder(root, island), config, 0)
     return config, n
 

@@ -8,7 +8,8 @@ commit begins a new one. A file is a sequence of frames,
 
 and a payload is a safetensors file: `event` (its number, from 1), `asked` (shards that had been
 asked for when it was told), `id`, the columns of the outcomes, `reason` (JSON: row → why it
-failed).
+failed). A payload's own header says its size once more, so a frame that reaches beyond the end of
+its file is told apart: begun and never finished, if both agree; damaged, if not.
 """
 
 from __future__ import annotations
@@ -139,8 +140,10 @@ class EventLog:
                 remove(path)
                 continue
             whole, number = _whole(path, first)
-            if _is_complete(path, whole):
-                self.damage.append(f"{name}: event {number} is damaged; it runs again")
+            if _is_damaged(path, whole):
+                self.damage.append(
+                    f"{name}: event {number} is damaged; from there on all run again"
+                )
             if number >= self._next:
                 self._beyond.append(path)
                 self._next = number
@@ -224,7 +227,7 @@ def check_events(root: Path, told: int) -> tuple[list[str], list[str]]:
             damaged.append(f"{name}: begins at event {first}, so events {end} to {first - 1} miss")
         whole, end = _whole(path, first)
         rest = path.stat().st_size - whole
-        if _is_complete(path, whole):
+        if _is_damaged(path, whole):
             damaged.append(f"{name}: event {end} is damaged, {spaced(rest)} bytes from there on")
         elif rest:
             notes.append(f"{name}: {spaced(rest)} bytes of an unfinished event, never told")
@@ -244,8 +247,12 @@ def _files(folder: Path) -> list[tuple[int, Path]]:
 def _payloads(path: Path) -> Iterator[bytes]:
     """The payloads of a file up to the first that is not whole."""
     with open(path, "rb") as file:
+        end = os.fstat(file.fileno()).st_size
         while len(head := file.read(_HEAD)) == _HEAD:
-            payload = file.read(int.from_bytes(head[:_SIZE], "little"))
+            n = int.from_bytes(head[:_SIZE], "little")
+            if n > end - file.tell():  # before it is read: a damaged size may be beyond all memory
+                return
+            payload = file.read(n)
             if hashlib.sha256(payload).digest() != head[_SIZE:]:
                 return
             yield payload
@@ -259,10 +266,28 @@ def _whole(path: Path, first: int) -> tuple[int, int]:
     return size, first
 
 
-def _is_complete(path: Path, offset: int) -> bool:
-    """Whether a frame has all its bytes, which are then the wrong ones."""
+def _is_damaged(path: Path, offset: int) -> bool:
+    """Whether what follows on the whole events is anything but the beginning of another one."""
     with open(path, "rb") as file:
         file.seek(offset)
-        head = file.read(_HEAD)
-        n = int.from_bytes(head[:_SIZE], "little")
-        return len(head) == _HEAD and offset + _HEAD + n <= path.stat().st_size
+        head, begun = file.read(_HEAD), file.read()
+    n = int.from_bytes(head[:_SIZE], "little")
+    if len(head) < _HEAD:
+        return False
+    return n <= len(begun) or not _begins(begun, n)
+
+
+def _begins(begun: bytes, n: int) -> bool:
+    """Whether some bytes may be the first of a safetensors file of n bytes.
+
+    Such a file is the size of its header (8 bytes, little endian), the header, which is JSON with
+    the `data_offsets` of each tensor, and the data.
+    """
+    header = 8 + int.from_bytes(begun[:8], "little")
+    if len(begun) < header:  # what it says of its size is not there yet
+        return len(begun) < 8 or (header <= n and begun[8:9] in (b"", b"{"))
+    try:
+        tensors = json.loads(begun[8:header])
+        return bool(header + max(t["data_offsets"][1] for t in tensors.values()) == n)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False

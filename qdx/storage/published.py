@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 from numpy import ndarray as Array
@@ -70,17 +70,39 @@ def moments(folder: Path) -> list[int]:
 
 
 def read_moment(folder: Path, moment: int) -> Published | None:
-    """What an island published at a moment; nothing where it ended before, None if not yet.
+    """What an island published at a moment, as `Publications` have it."""
+    return Publications(folder).read(moment)
 
-    Raises:
-        DamagedRunError: The file is not what was written.
-    """
-    there = moments(folder)
-    if moment in there:
-        return _read(folder / _name(moment))
-    if there and there[-1] < moment and _read(folder / _name(there[-1])).is_last:
-        return Published({}, True)
-    return None
+
+@final
+class Publications:
+    """What one island publishes, as another one reads it who may have to wait for it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing read yet."""
+        self._folder = folder
+        self._ends: dict[int, bool] = {}  # moments read → whether the island ended there
+
+    def read(self, moment: int) -> Published | None:
+        """What it published at a moment; nothing where it ended before, None if not yet.
+
+        Raises:
+            DamagedRunError: The file is not what was written.
+        """
+        there = moments(self._folder)
+        if moment in there:
+            return self._read(moment)
+        newest = there[-1] if there else 0
+        if not 0 < newest < moment:
+            return None
+        if newest not in self._ends:  # for who waits looks often
+            self._read(newest)
+        return Published({}, True) if self._ends[newest] else None
+
+    def _read(self, moment: int) -> Published:
+        published = _read(self._folder / _name(moment))
+        self._ends[moment] = published.is_last
+        return published
 
 
 def _name(moment: int) -> str:

@@ -6,7 +6,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,11 @@ import pytest
 from qdx.assembly.config import load
 from qdx.assembly.invariants import broken
 from qdx.assembly.stored import StoredRun
+from qdx.assembly.sweep import grid
 from qdx.campaign.campaign import Campaign
 from qdx.cli.app import call
 from qdx.core.errors import ConfigError, DamagedRunError, InterruptedRun, RolloutError
-from qdx.storage import verify
+from qdx.storage import published, verify
 from qdx.storage.published import island_folder, moments, read_moment
 from tests.campaign.processes import spawn, waiting
 
@@ -185,13 +189,77 @@ def test_a_larger_budget_goes_on_alone(calm: Path, tmp_path: Path) -> None:
     assert moments(island_folder(calm / "exchange", 0)) == before
 
 
-def test_islands_of_different_worlds_are_refused(tmp_path: Path) -> None:
-    with Campaign(config(tmp_path, 1, n=2, task="hard_maze"), tmp_path / "1") as other:
-        for _ in range(3):
+def test_an_island_that_ends_where_it_waited_says_so_to_the_others(tmp_path: Path) -> None:
+    campaign = Campaign(config(tmp_path, 0, n=2), tmp_path / "0")
+    own = island_folder(tmp_path / "exchange", 0)
+    waits = campaign.exchange._awaited
+
+    def stopped(*arguments: Any) -> Any:
+        campaign.stop()
+        return waits(*arguments)
+
+    campaign.exchange._awaited = stopped  # type: ignore[method-assign]
+    with campaign, pytest.raises(InterruptedRun):
+        campaign.run()
+    assert moments(own) == [1, 2]  # the second one published and not met
+    with Campaign.resume(tmp_path / "0", ["budget=200"]) as campaign:
+        campaign.run()
+    found = [read_moment(own, moment) for moment in moments(own)]
+    assert [p.is_last for p in found if p] == [False, False, True]
+    sail(Campaign(config(tmp_path, 1, n=2), tmp_path / "1"))  # waits for nobody
+    with Campaign.resume(tmp_path / "0", ["budget=500"]) as campaign:
+        campaign.run()
+    assert moments(own) == [1, 2, 3]
+    assert [digests(tmp_path / i)[2] for i in ("0", "1")] == ["finished"] * 2
+
+
+def test_no_file_is_read_again_and_again(
+    calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by who waits for the next one nor by who has published many."""
+    files: list[Path] = []
+    reads = published._read
+    monkeypatch.setattr(published, "_read", lambda path: files.append(path) or reads(path))
+    for moment in (1, 2):
+        path = island_folder(calm / "exchange", 1) / f"moment-{moment:08d}.safetensors"
+        shutil.copy(path, tmp_path)
+    waited = published.Publications(tmp_path)
+    assert [waited.read(3) for _ in range(5)] == [None] * 5
+    assert len(files) == 1
+    del files[:]
+    each = {**config(tmp_path, 0, n=1)["islands"], "exchange": 1}
+    with Campaign(config(tmp_path, 0, n=1, islands=each), tmp_path / "0") as campaign:
+        campaign.run()
+    assert len(files) == len(set(files)) >= 8
+
+
+@pytest.mark.parametrize(
+    ("section", "unlike"),
+    [("task", {"task": "redundant_arm"}), ("islands.exchange", {"exchange": 3})],
+)
+def test_islands_of_different_worlds_are_refused(
+    section: str, unlike: dict[str, Any], tmp_path: Path
+) -> None:
+    raw = config(tmp_path, 1, n=2)
+    raw = raw | unlike if "." not in section else raw | {"islands": {**raw["islands"], **unlike}}
+    with Campaign(raw, tmp_path / "1") as other:
+        for _ in range(4):
             other.step()
     with (
         Campaign(config(tmp_path, 0, n=2), tmp_path / "0") as campaign,
-        pytest.raises(ConfigError, match=r"islands: expected the same task on all islands"),
+        pytest.raises(ConfigError, match=f"islands: expected the same {section} on all islands"),
+    ):
+        campaign.run()
+
+
+def test_an_island_that_does_not_say_what_it_is_is_refused(tmp_path: Path) -> None:
+    with Campaign(config(tmp_path, 1, n=2), tmp_path / "1") as other:
+        for _ in range(3):
+            other.step()
+    (island_folder(tmp_path / "exchange", 1) / "config.yaml").unlink()
+    with (
+        Campaign(config(tmp_path, 0, n=2), tmp_path / "0") as campaign,
+        pytest.raises(ConfigError, match=r"islands.folder: expected config.yaml in .*island-00001"),
     ):
         campaign.run()
 
@@ -200,6 +268,44 @@ def test_a_folder_of_an_earlier_run_is_refused(calm: Path, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=r"islands.folder: expected no moments of island 1"):
         Campaign(config(calm, 1), tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+def test_a_folder_that_cannot_be_leaves_no_run_behind(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "file").touch()
+    raw = config(tmp_path, 0, n=1)
+    (tmp_path / "c.yaml").write_text(json.dumps(raw))
+    command = ["run", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "0")]
+    assert call([*command, f"islands.folder={tmp_path / 'file'}"]) == 2
+    said = f"islands.folder: expected a folder that can be written to, got {tmp_path / 'file'}: "
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "0").exists()
+    assert call(command) == 0
+
+
+def test_a_folder_may_be_moved_with_what_is_in_it(tmp_path: Path) -> None:
+    before, after = tmp_path / "exchange", tmp_path / "elsewhere"
+    with Campaign(config(tmp_path, 0, n=1), tmp_path / "0") as campaign:
+        for _ in range(3):
+            campaign.step()
+        campaign.commit("running")
+    there = [f"islands.folder={after}"]
+    said = rf"islands.folder: expected the moments of island 0, 1 of them, in {after}/island-00000"
+    with pytest.raises(ConfigError, match=said):
+        Campaign.resume(tmp_path / "0", there)
+    shutil.copytree(before, after, dirs_exist_ok=True)
+    with Campaign.resume(tmp_path / "0", there) as campaign:
+        campaign.run()
+    assert moments(island_folder(before, 0)) == [1]
+    assert moments(island_folder(after, 0)) == [1, 2, 3, 4, 5]
+
+
+def test_an_island_whose_folder_was_lost_says_again_what_it_is(tmp_path: Path) -> None:
+    Campaign(config(tmp_path, 0, n=2), tmp_path / "0").close()
+    sail(Campaign.resume(tmp_path / "0", [f"islands.folder={tmp_path / 'new'}", "budget=50"]))
+    one = Campaign(config(tmp_path, 1, n=2), tmp_path / "1")
+    one.close()
+    sail(Campaign.resume(tmp_path / "1", [f"islands.folder={tmp_path / 'new'}"]))
+    assert digests(tmp_path / "1")[2] == "finished"
 
 
 def test_a_damaged_moment_is_refused(calm: Path, tmp_path: Path) -> None:
@@ -219,12 +325,39 @@ def test_a_damaged_moment_is_refused(calm: Path, tmp_path: Path) -> None:
         ({"searcher": "novelty_search"}, "islands: expected a searcher that judges by the archive"),
         ({"islands": {"each": 3}}, "islands.each: expected a list of what is each island's own"),
         ({"islands": {"n": 2}}, "islands.folder: missing"),
+        ({"islands": {"each": [{}, {"islands": {}}]}}, "expected islands beside each, for all"),
+        ({"islands": {"each": [{"island": 4}]}}, "got it in the section of island 0"),
     ],
 )
 def test_a_wrong_config_is_named(keys: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         load({**config(tmp_path, 0), **keys})
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("island", range(3))
+def test_the_command_line_stands_above_what_is_an_islands_own(island: int, tmp_path: Path) -> None:
+    key = "population" if island == 1 else "batch"  # of its own searcher, or the one of all
+    given = [f"island={island}", "seed=77", f"searcher.{key}=20", "budget=300"]
+    loaded = load(config(tmp_path, 0), given)
+    campaign = loaded.campaign
+    assert (campaign.seed, campaign.budget, campaign.island) == (77, 300, island)
+    assert loaded.searcher.kind == ("cma_me" if island == 1 else "map_elites")
+    assert getattr(loaded.searcher.parameters, key) == 20
+
+
+def test_the_command_line_may_say_what_is_each_islands_own(tmp_path: Path) -> None:
+    given = ["islands.each=[{}, {seed: 5, searcher: cma_me}]", "island=1"]
+    loaded = load(config(tmp_path, 0), given)
+    assert (loaded.campaign.seed, loaded.searcher.kind) == (5, "cma_me")
+    loaded = load(config(tmp_path, 0), [*given, "searcher={kind: map_elites, batch: 7}"])
+    assert (loaded.campaign.seed, loaded.searcher.kind) == (5, "map_elites")
+
+
+def test_a_sweep_stands_above_what_is_an_islands_own(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(json.dumps(config(tmp_path, 0)))
+    points = grid(tmp_path / "c.yaml", ["seed=[7,8]"])
+    assert [point.config.campaign.seed for point in points] == [7, 8]
 
 
 def test_the_shared_archive_is_the_fittest_of_each_cell_of_all_that_was_published(
@@ -236,8 +369,8 @@ def test_the_shared_archive_is_the_fittest_of_each_cell_of_all_that_was_publishe
     best: dict[tuple[int, ...], tuple[float, int]] = {}
     for moment in range(1, 6):
         for island in range(3):
-            published = read_moment(island_folder(calm / "exchange", island), moment)
-            columns = published.columns if published else {}
+            found = read_moment(island_folder(calm / "exchange", island), moment)
+            columns = found.columns if found else {}
             rows = [columns[name] for name in ("truth", "fitness", "id")] if columns else [[]] * 3
             for point, fitness, id_ in zip(*rows, strict=True):
                 cell = tuple(np.clip((point + 1) * 6, 0, 11).astype(int).tolist())
@@ -246,6 +379,29 @@ def test_the_shared_archive_is_the_fittest_of_each_cell_of_all_that_was_publishe
     shared = StoredRun.open(tmp_path / "one")
     assert shared.archive_ids().tolist() == sorted(id_ for _, id_ in best.values())
     assert of_island(shared.archive_ids()).tolist() == [0, 1, 2]
+
+
+def test_a_gathering_that_was_cut_short_never_was(
+    calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    shared = tmp_path / "shared"
+    command = ["gather", str(calm / "exchange"), "--out", str(shared)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Campaign, "commit", killed)
+        with pytest.raises(Killed):
+            call(command)
+    assert not shared.exists()
+    assert call(command) == 0
+    assert digests(shared)[2] == "finished"
+    assert [path.name for path in tmp_path.iterdir()] == ["shared"]
+    assert call(command) == 2
+    assert "expected a new directory, found a run" in capsys.readouterr().err
 
 
 def test_one_may_go_on_from_the_shared_archive(calm: Path, tmp_path: Path) -> None:
@@ -292,6 +448,73 @@ def test_a_config_without_islands_is_refused_by_the_command(tmp_path: Path, caps
     assert call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")]) == 2
     assert "islands: missing" in capsys.readouterr().err
     assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"sede": 2}, "qdx: island 1: sede: unknown key"),
+        ({"task": "redundant_arm"}, "qdx: island 1: islands: expected the same task on all"),
+    ],
+)
+def test_a_wrong_section_of_any_island_is_said_before_one_begins(
+    own: dict[str, Any], said: str, tmp_path: Path, capsys: Any
+) -> None:
+    each = {**config(tmp_path, 0)["islands"], "each": [{}, own, {}]}
+    (tmp_path / "c.yaml").write_text(json.dumps(config(tmp_path, 0, islands=each)))
+    assert call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "all").exists()
+
+
+class Children:
+    """What `qdx islands` starts, with Python of a test in their place."""
+
+    def __init__(self, *scripts: str, then: Callable[[int], None] = lambda n: None) -> None:
+        self.scripts, self.then = scripts, then
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def __call__(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+        script = self.scripts[len(self.processes)]
+        self.processes.append(subprocess.Popen([sys.executable, "-c", script]))
+        self.then(len(self.processes))
+        return self.processes[-1]
+
+
+SLEEPS = "import time; time.sleep(60)"
+
+
+def islands_of(children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of `qdx islands` with these children."""
+    (tmp_path / "c.yaml").write_text(json.dumps(config(tmp_path, 0)))
+    monkeypatch.setattr("qdx.cli.islands._start", children)
+    return call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")])
+
+
+def test_a_signal_while_islands_are_started_ends_them_and_starts_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def signalled(n: int) -> None:
+        if n == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    children = Children(SLEEPS, SLEEPS, SLEEPS, then=signalled)
+    assert islands_of(children, tmp_path, monkeypatch) == 130
+    assert [process.returncode for process in children.processes] == [-signal.SIGTERM] * 2
+    assert "island 2 was stopped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 5)]
+)
+def test_one_that_fails_stops_the_others(
+    end: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    children = Children(SLEEPS, end, SLEEPS)
+    assert islands_of(children, tmp_path, monkeypatch) == code
+    said = capsys.readouterr().err
+    assert "island 1 ended with exit code" in said
+    assert "island 0 was stopped" in said
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -101,10 +102,77 @@ def test_a_flipped_bit_ends_the_log_there_and_is_said(tmp_path: Path, told: int)
     damaged, _ = check_events(tmp_path, told)
     assert damaged[0].startswith("events/events-00000001.log: event 2 is damaged")
     made = log(tmp_path, told)
-    assert made.damage == ["events/events-00000001.log: event 2 is damaged; it runs again"]
+    said = "events/events-00000001.log: event 2 is damaged; from there on all run again"
+    assert made.damage == [said]
     assert equal(list(made.beyond(told)), [event(1)][told:])
     made.append(event(2))
     assert [e.number for e in read_events(tmp_path)] == [1, 2]
+
+
+def frames() -> tuple[bytes, list[int]]:
+    """A log of four events as bytes, and where each begins and the last ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        filled(Path(folder), 4)
+        data = (Path(folder) / "events" / "events-00000001.log").read_bytes()
+    starts = [0]
+    while starts[-1] < len(data):
+        starts.append(starts[-1] + 40 + int.from_bytes(data[starts[-1] :][:8], "little"))
+    return data, starts
+
+
+DATA, STARTS = frames()
+
+
+def look_at(data: bytes) -> tuple[list[str], list[str], list[int]]:
+    """What is said of a log with these bytes by who checks and who opens it, and what is left."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        (root / "events").mkdir()
+        (root / "events" / "events-00000001.log").write_bytes(data)
+        damaged, _ = check_events(root, 0)
+        made = log(root)
+        left = [e.number for e in made.beyond(0)]
+        made.append(event(len(left) + 1))
+        made.close()
+        assert equal(list(read_events(root)), [event(n) for n in range(1, len(left) + 2)])
+        return damaged, made.damage, left
+
+
+@given(st.integers(0, 8 * len(DATA) - 1), st.integers(0, STARTS[-1] - STARTS[-2]))
+def test_any_flipped_bit_is_said_or_lies_in_the_unfinished_end(bit: int, lost: int) -> None:
+    data = bytearray(DATA[: len(DATA) - lost])
+    bit %= 8 * len(data)
+    data[bit // 8] ^= 1 << bit % 8
+    hit = int(np.searchsorted(STARTS, bit // 8, side="right"))  # the event that it is in
+    damaged, said, left = look_at(bytes(data))
+    assert left == list(range(1, hit))
+    if hit < 4 or not lost:
+        assert damaged[0].startswith(f"events/events-00000001.log: event {hit} is damaged")
+        assert said[0].startswith(f"events/events-00000001.log: event {hit} is damaged")
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_a_flipped_bit_in_a_size_is_damage_and_no_unfinished_end(number: int) -> None:
+    for bit in range(64):
+        data = bytearray(DATA)
+        data[STARTS[number - 1] + bit // 8] ^= 1 << bit % 8
+        damaged, said, left = look_at(bytes(data))
+        assert len(damaged) == len(said) == 1
+        assert left == list(range(1, number))
+
+
+@given(st.integers(0, len(DATA)))
+def test_a_log_that_was_cut_anywhere_is_not_damaged(size: int) -> None:
+    damaged, said, left = look_at(DATA[:size])
+    assert damaged == said == []
+    assert left == [n for n in range(1, 5) if STARTS[n] <= size]
+
+
+@pytest.mark.parametrize("begun", [b"\xff" * 60, b"\x07" * 3000], ids=["short", "long"])
+def test_an_end_that_is_no_event_is_damage(begun: bytes) -> None:
+    damaged, said, left = look_at(DATA + begun)
+    assert len(damaged) == len(said) == 1
+    assert left == [1, 2, 3, 4]
 
 
 def test_a_missing_file_is_damage_and_what_follows_on_it_is_given_up(tmp_path: Path) -> None:
