@@ -64,6 +64,16 @@ def check_address(address: str) -> None:
         ) from error
 
 
+def hush() -> None:
+    """Keep Dask's log and its tracebacks from the terminal: what matters the dispatcher says.
+
+    Unless Dask's own configuration has a section `logging`.
+    """
+    if "logging" not in dask.config.config:
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def connect(address: str) -> Any:
     """A client that is nobody's default, quiet and in a hurry."""
     options = {"timeout": TIMEOUT_S, "set_as_default": False, "name": "qdx"}

@@ -23,6 +23,7 @@ from qdx.core.errors import ConfigError
 from qdx.executors.clusters import (
     check_address,
     connect,
+    hush,
     installed_cluster,
     make_cluster,
     shards_ask,
@@ -94,6 +95,7 @@ class DaskEngine:
 
     def open(self) -> None:
         self.close()
+        hush()
         self._cluster, address = make_cluster(self._p)
         self._client = connect(address)
         home = here()

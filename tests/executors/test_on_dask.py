@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dask
 import psutil
 import pytest
 import torch
@@ -150,6 +152,20 @@ def test_a_scheduler_file_that_is_no_use_is_named(
     with pytest.raises(RolloutError, match=rf"scheduler_file: {file} {why}"):
         executor.collect()
     executor.close()
+
+
+def test_dasks_log_is_kept_from_the_terminal_unless_somebody_wants_it() -> None:
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    try:
+        logger.setLevel(logging.INFO)
+        with dask.config.set({"logging": {"distributed": "info"}}):
+            clusters.hush()
+        assert logging.getLogger("distributed.scheduler").isEnabledFor(logging.ERROR)
+        clusters.hush()
+        assert not logging.getLogger("distributed.scheduler").isEnabledFor(logging.ERROR)
+    finally:
+        logger.setLevel(before)
 
 
 def test_a_worker_runs_as_many_shards_as_its_resources_allow() -> None:
