@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +45,9 @@ def resume(
     """
     from qdx.campaign.campaign import Campaign
 
-    with Campaign.resume(directory, overrides or []) as campaign:
+    with _interruptible(directory):  # results may be told again, and others waited for
+        campaign = Campaign.resume(directory, overrides or [])
+    with campaign:
         for sentence in campaign.skipped:
             printing.warn(f"passed over: {sentence}")
         for difference in campaign.moved:
@@ -54,6 +58,32 @@ def resume(
             budget = campaign.config.campaign.budget
             print(f"finished already, at a budget of {budget}; budget=N goes further")
         conduct(campaign)
+
+
+@contextmanager
+def _interruptible(directory: Path) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end what needs no commit.
+
+    Raises:
+        InterruptedRun: They did.
+    """
+
+    def on_signal(number: int, frame: Any) -> None:
+        raise InterruptedRun(_stopped(directory))
+
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stopped(directory: Path) -> str:
+    return (
+        f"{directory}: stopped at once; the last commit stands. "
+        f"Go on with: qdx resume {shlex.quote(str(directory))}"
+    )
 
 
 def conduct(campaign: Campaign) -> None:
@@ -73,10 +103,7 @@ def conduct(campaign: Campaign) -> None:
             campaign.on_waiting = progress.waiting
             campaign.run(progress)
     except KeyboardInterrupt as error:
-        raise InterruptedRun(
-            f"{campaign.path}: stopped at once; the last commit stands. "
-            f"Go on with: qdx resume {shlex.quote(str(campaign.path))}"
-        ) from error
+        raise InterruptedRun(_stopped(campaign.path)) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

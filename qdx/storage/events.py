@@ -289,5 +289,5 @@ def _begins(begun: bytes, n: int) -> bool:
     try:
         tensors = json.loads(begun[8:header])
         return bool(header + max(t["data_offsets"][1] for t in tensors.values()) == n)
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False

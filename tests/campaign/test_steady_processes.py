@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from qdx.campaign import steady
 from qdx.campaign.campaign import Campaign
 from qdx.cli.app import call
 from qdx.core.errors import DamagedRunError
@@ -120,6 +121,23 @@ def test_on_ray_it_loses_nobody(tmp_path: Path) -> None:
     arguments = ("run", tmp_path / "c.yaml", "--out", tmp_path / "run")
     process = spawn("qdx", *arguments, folder=tmp_path, log="log")
     assert process.wait(120) == 0, (tmp_path / "log").read_text()
+    check_whole(tmp_path / "run", 400)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_results_are_told_again_ends_it_and_loses_none(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    killed(config(), tmp_path / "run", 50)
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(steady, "tell", lambda *_: os.kill(os.getpid(), number))
+            assert call(["resume", str(tmp_path / "run")]) == 130
+    finally:
+        signal.signal(number, before)
+    assert "stopped at once; the last commit stands. Go on with: qdx" in capsys.readouterr().err
+    assert call(["resume", str(tmp_path / "run")]) == 0
     check_whole(tmp_path / "run", 400)
 
 
