@@ -6,6 +6,7 @@ import ipaddress
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,12 +92,15 @@ def test_an_actor_that_dies_changes_no_bit(tmp_path: Path, calm: Any, runtime: N
 @pytest.mark.slow
 def test_everything_listens_on_this_machine_alone(shared: Dispatcher) -> None:
     me = psutil.Process()
-    listening = {
-        (process.name(), connection.laddr.ip.removeprefix("::ffff:"))  # IPv4 in an IPv6 socket
-        for process in [me, *me.children(recursive=True)]
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    listening: set[tuple[str, str]] = set()
+    for process in [me, *me.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):  # it has ended since
+            name, connections = process.name(), process.net_connections("inet")
+            listening |= {
+                (name, connection.laddr.ip.removeprefix("::ffff:"))  # IPv4 in an IPv6 socket
+                for connection in connections
+                if connection.status == psutil.CONN_LISTEN
+            }
     assert {"gcs_server", "raylet"} <= {name for name, _ in listening}
     assert all(ipaddress.ip_address(ip).is_loopback for _, ip in listening), listening
 
