@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +18,6 @@ from ray import exceptions
 from ray._private import ray_constants
 
 from qdx.campaign.campaign import Campaign
-from qdx.core.types import Genomes, Outcomes
 from qdx.executors import on_ray as module
 from qdx.executors.dispatch import Dispatcher
 from qdx.executors.engine import Answered, Attempt, EngineLost, Lost, Raised
@@ -29,8 +26,9 @@ from qdx.executors.parameters import RayParameters
 from tests.campaign import striking
 from tests.campaign.striking import Strike, strikes
 from tests.campaign.test_clusters import STRUCK, befell, config, digests, whole
-from tests.conformance.executor import PATIENCE_S, Echo, ExecutorConformance
+from tests.conformance.executor import PATIENCE_S, ExecutorConformance
 from tests.conformance.making import genomes
+from tests.executors.deadly import Deadly
 
 
 @pytest.fixture(scope="module")
@@ -103,18 +101,6 @@ def test_everything_listens_on_this_machine_alone(shared: Dispatcher) -> None:
             }
     assert {"gcs_server", "raylet"} <= {name for name, _ in listening}
     assert all(ipaddress.ip_address(ip).is_loopback for _, ip in listening), listening
-
-
-@dataclass(frozen=True)
-class Deadly:
-    """A rollout that ends its process when it meets a culprit."""
-
-    culprit: int
-
-    def __call__(self, batch: Genomes) -> Outcomes:
-        if self.culprit in batch.ids:
-            os._exit(1)
-        return Echo()(batch)
 
 
 @pytest.mark.slow
