@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +17,6 @@ from ray import exceptions
 from ray._private import ray_constants
 
 from qdx.campaign.campaign import Campaign
-from qdx.core.types import Genomes, Outcomes
 from qdx.executors import on_ray as module
 from qdx.executors.dispatch import Dispatcher
 from qdx.executors.engine import Answered, Attempt, EngineLost, Lost, Raised
@@ -101,22 +98,10 @@ def test_everything_listens_on_this_machine_alone(shared: Dispatcher) -> None:
     assert all(ipaddress.ip_address(ip).is_loopback for _, ip in listening), listening
 
 
-@dataclass(frozen=True)
-class Deadly:
-    """A rollout that ends its process when it meets a culprit."""
-
-    culprit: int
-
-    def __call__(self, batch: Genomes) -> Outcomes:
-        if self.culprit in batch.ids:
-            os._exit(1)
-        return Echo()(batch)
-
-
 @pytest.mark.slow
-def test_a_culprit_on_the_only_actor_is_one_failed_genome(runtime: None) -> None:
+def test_a_culprit_on_the_only_actor_is_one_failed_genome(tmp_path: Path, runtime: None) -> None:
     executor = on_ray(RayParameters(workers=1, shard=4, deaths=2))
-    ticket = executor.submit(Deadly(0), genomes(4))
+    ticket = executor.submit(Strike(Echo(), 0, striking.kill_itself, tmp_path, 99), genomes(4))
     outcomes = executor.collect(PATIENCE_S)[ticket]
     assert outcomes.failed.tolist() == [True, False, False, False]
     assert "rebuilt" not in executor.report()
