@@ -33,6 +33,7 @@ from qdx.descriptors.setting import DescriptorSetting
 from qdx.descriptors.training import Key, Material, train
 
 ROWS = 64  # inputs of a batch that is encoded
+FAR = 100.0  # deviations, beyond which numbers of a vector are cut: they may have stood still
 SELU_LOW = -1.7580993408473766  # the greatest lower bound of SELU
 
 
@@ -199,7 +200,8 @@ class Autoencoder:
 
         def vectors(rows: Array) -> torch.Tensor:
             some = flat[rows].reshape(len(rows), self._n_numbers).astype(np.float32)
-            return torch.from_numpy((some - self._mean) / self._scale).to(self._setting.device)
+            seen = np.clip((some - self._mean) / self._scale, -FAR, FAR)
+            return torch.from_numpy(seen).to(self._setting.device)
 
         return frames if self._side else vectors
 

@@ -57,8 +57,9 @@ class AutoencoderParameters:
         max_inputs: Frames, or vectors, of an epoch, those held out included; where there are more,
             each epoch draws anew which it learns from. 0 for all; None for the schedule's.
         max_epochs: At most so many epochs; None for the schedule's.
-        max_shown: At most about so many inputs in all epochs of a training together, so that few
-            are shown often and many seldom. 0 for no bound; None for the schedule's.
+        max_shown: At most about so many inputs in all epochs of a training together, in whole
+            epochs and one at least, so that few are shown often and many seldom. 0 for no bound;
+            None for the schedule's.
         patience: Validations in a row above the best one that end a training.
         validation: Share of the individuals that are held out.
         batch: Frames, or vectors, of a step of the optimiser.

@@ -12,7 +12,7 @@ import torch
 
 from qdx.core.errors import ConfigError
 from qdx.descriptors import training
-from qdx.descriptors.autoencoder import ROWS, Autoencoder
+from qdx.descriptors.autoencoder import FAR, ROWS, Autoencoder
 from qdx.descriptors.networks import build as build_network
 from qdx.descriptors.parameters import AutoencoderParameters
 from qdx.descriptors.setting import DescriptorSetting
@@ -201,6 +201,19 @@ def test_a_training_learns(precision: str) -> None:
     after = float(descriptor.describe(paths, np.zeros(100, bool)).surprise.sum())
     assert after < 0.1 * before
     assert told["validation_loss"] < 0.1
+
+
+def test_a_number_that_stood_still_in_the_first_training_does_not_drown_the_others() -> None:
+    descriptor, paths = make(network="mlp"), seen(100)["path"]
+    paths[:, 4, 1] = 1e-9 * np.arange(100)
+    assert descriptor.learn({"path": paths}) is not None
+    paths[0, 4, 1] = 0.3  # a hundred million deviations away
+    surprise = descriptor.describe({"path": paths}, np.zeros(100, bool)).surprise
+    assert surprise[0] > 10 * surprise[1:].max()
+    assert surprise[0] <= 2 * FAR**2
+    told = descriptor.learn({"path": paths})
+    assert told is not None
+    assert told["training_loss"] < FAR**2
 
 
 @pytest.mark.parametrize("network", ["stax", "taxons"])

@@ -26,9 +26,8 @@ from qdx.executors.parameters import RayParameters
 from tests.campaign import striking
 from tests.campaign.striking import Strike, strikes
 from tests.campaign.test_clusters import STRUCK, befell, config, digests, whole
-from tests.conformance.executor import PATIENCE_S, ExecutorConformance
+from tests.conformance.executor import PATIENCE_S, Echo, ExecutorConformance
 from tests.conformance.making import genomes
-from tests.executors.deadly import Deadly
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +103,9 @@ def test_everything_listens_on_this_machine_alone(shared: Dispatcher) -> None:
 
 
 @pytest.mark.slow
-def test_a_culprit_on_the_only_actor_is_one_failed_genome(runtime: None) -> None:
+def test_a_culprit_on_the_only_actor_is_one_failed_genome(tmp_path: Path, runtime: None) -> None:
     executor = on_ray(RayParameters(workers=1, shard=4, deaths=2))
-    ticket = executor.submit(Deadly(0), genomes(4))
+    ticket = executor.submit(Strike(Echo(), 0, striking.kill_itself, tmp_path, 99), genomes(4))
     outcomes = executor.collect(PATIENCE_S)[ticket]
     assert outcomes.failed.tolist() == [True, False, False, False]
     assert "rebuilt" not in executor.report()
