@@ -4,6 +4,7 @@ And how what was kept is compared with what was expected.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -49,16 +50,29 @@ def run_all(run: Callable[..., str], jobs: list[tuple], n: int) -> None:
             print(done.exception() or done.result(), flush=True)
 
 
-def judged(found: list[tuple[bool, str]], known: dict[str, str]) -> int:
-    """Print what was compared; the exit code, 1 where something is off or nothing was compared."""
+def judged(found: list[tuple[bool, str]], known: dict[str, str | list]) -> int:
+    """Print what was compared; the exit code, 1 where something is off or nothing was compared.
+
+    Known differences are causes by the beginning of a line, or (cause, most it may differ by).
+    """
     wrong = 0
     for ok, text in found:
-        reason = next((why for start, why in known.items() if text.startswith(start)), "")
+        reason = next(
+            (cause(why, text) for start, why in known.items() if text.startswith(start)), ""
+        )
         wrong += not (ok or reason)
         said = "" if ok or not reason else f"({reason})"
         print("ok   " if ok else "known" if reason else "OFF  ", text, said)
     print(f"{len(found)} figures, {wrong} off without a known cause")
     return int(bool(wrong) or not found)
+
+
+def cause(why: str | list, text: str) -> str:
+    """The cause of a difference, unless it has become larger than it was."""
+    if isinstance(why, str):
+        return why
+    here, there = map(float, re.findall(r": (-?[\d.]+) for (-?[\d.]+)", text)[0])
+    return why[0] if abs(here - there) <= why[1] else ""
 
 
 def result(run: StoredRun) -> dict:
