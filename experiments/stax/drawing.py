@@ -14,7 +14,6 @@ from qdx.report.canvas import (
     GROUPS,
     INK,
     MUTED,
-    NORMAL,
     SMALL,
     dress,
     figure,
@@ -26,6 +25,14 @@ METHODS = ("stax", "serene", "taxons", "novelty_search", "map_elites", "nsga2")
 COLOURS = dict(
     zip(METHODS, (GROUPS[5], GROUPS[1], GROUPS[4], GROUPS[0], GROUPS[2], MUTED), strict=True)
 )
+CLAIM = {m: COLOURS[m] for m in ("serene", "stax")} | {"stax_signature": GROUPS[3]}
+CLAIM |= {m: COLOURS[m] for m in ("taxons", "novelty_search")}
+NAMES = {
+    "stax": "stax, frames",
+    "stax_signature": "stax, signatures",
+    "serene": "serene, hand-made",
+}
+NAMES |= {"taxons": "taxons, frames", "novelty_search": "novelty, hand-made"}
 PHASES = ("rollout", "description", "training", "redescription", "selection", "commit", "rest")
 # study → the study and the variants whose rows it shares, and the evaluations they are compared at
 SHARED = dict.fromkeys(("ablations", "costs", "causes"), "redundant_arm_end")
@@ -82,7 +89,8 @@ def draw(here: Path) -> None:
     (here / "table.md").write_text("\n".join(text) + "\n")
     save(bars(studies), here / "time")
     if "redundant_arm_end" in studies:
-        save(claim(studies["redundant_arm_end"]), here / "claim")
+        by = studies.get("signatures", {}) | studies["redundant_arm_end"]
+        save(claim(by), here / "claim")
 
 
 def colours(by: dict[str, Rows]) -> dict[str, str]:
@@ -168,7 +176,7 @@ def bars(studies: dict[str, dict[str, Rows]]) -> object:
 def claim(by: dict[str, Rows]) -> object:
     """How close STAX comes to SERENE with the hand-made descriptor, and at what time."""
     names = ["coverage", *next(iter(by.values()))[0]["best"]]
-    shown = [m for m in ("serene", "stax", "taxons", "novelty_search") if m in by]
+    shown = [m for m in CLAIM if m in by]
     made = figure(6.6, 2.4)
     left = place(made, (0.5, 0.45, 3.5, 1.5))
     dress(left, "at 100 000 evaluations, each seed a dot")
@@ -177,9 +185,9 @@ def claim(by: dict[str, Rows]) -> object:
             each = [value(r, "100000", name) for r in by[method] if "100000" in r["at"]]
             if not each:
                 continue
-            x = j + (i - (len(shown) - 1) / 2) * 0.18
-            left.scatter([x] * len(each), each, s=9, color=COLOURS[method], linewidths=0)
-            left.plot([x - 0.06, x + 0.06], [np.mean(each)] * 2, color=COLOURS[method], linewidth=2)
+            x = j + (i - (len(shown) - 1) / 2) * 0.15
+            left.scatter([x] * len(each), each, s=9, color=CLAIM[method], linewidths=0)
+            left.plot([x - 0.05, x + 0.05], [np.mean(each)] * 2, color=CLAIM[method], linewidth=2)
     left.set_xticks(range(len(names)), names, fontsize=SMALL)
     left.set_ylim(0, 1.05)
     right = place(made, (4.75, 0.45, 1.55, 1.5))
@@ -187,17 +195,18 @@ def claim(by: dict[str, Rows]) -> object:
     rates = [
         np.mean([1e3 * r["wall_s"] / r["evaluations"] for r in by[method]]) for method in shown
     ]
-    right.bar(range(len(shown)), rates, color=[COLOURS[m] for m in shown], width=0.66)
-    right.set_xticks(range(len(shown)), [m.split("_")[0] for m in shown], fontsize=SMALL)
-    lines = [left.plot([], [], color=COLOURS[m], linewidth=2)[0] for m in shown]
+    right.bar(range(len(shown)), rates, color=[CLAIM[m] for m in shown], width=0.66)
+    right.set_xticks([])
+    lines = [left.plot([], [], color=CLAIM[m], linewidth=2)[0] for m in shown]
     made.legend(
         lines,
-        shown,
+        [NAMES.get(m, m) for m in shown],
         loc="upper left",
-        bbox_to_anchor=(0.06, 1.0),
+        bbox_to_anchor=(0.03, 1.0),
         ncols=len(shown),
+        columnspacing=0.9,
         frameon=False,
-        fontsize=NORMAL,
+        fontsize=SMALL,
         labelcolor=INK,
     )
     return made
