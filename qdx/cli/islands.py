@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qdx.cli import printing
 from qdx.cli.running import Overrides
+from qdx.cli.signals import STOPPING, on_stop
 from qdx.core.errors import ConfigError, InterruptedRun, MachineError
 
 if TYPE_CHECKING:
@@ -111,34 +112,31 @@ def _run(commands: list[list[str]], root: Path) -> list[int]:
     processes: list[subprocess.Popen[bytes]] = []
     asked = 0  # times to stop; who is asked twice does not commit first
 
-    def on_signal(number: int, frame: Any) -> None:
+    def stop() -> None:
         nonlocal asked
         asked += 1
 
-    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for island, command in enumerate(commands):
-            if asked:
-                break
-            processes.append(_start(command, root / _log(island)))
-            print(f"island {island}: qdx {' '.join(command)}", flush=True)
-        sent = 0
-        while None in (codes := [process.poll() for process in processes]):
-            if not asked and any(codes):
-                asked = 1
-            if sent < asked:
-                sent += 1
-                _stop(processes)
-            time.sleep(LOOK_S)
-    except BaseException:
-        _stop(processes)
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with on_stop(stop):
+        try:
+            for island, command in enumerate(commands):
+                if asked:
+                    break
+                processes.append(_start(command, root / _log(island)))
+                print(f"island {island}: qdx {' '.join(command)}", flush=True)
+            sent = 0
+            while None in (codes := [process.poll() for process in processes]):
+                if not asked and any(codes):
+                    asked = 1
+                if sent < asked:
+                    sent += 1
+                    _stop(processes)
+                time.sleep(LOOK_S)
+        except BaseException:
+            _stop(processes)
+            raise
     ends = [process.wait() for process in processes]
     if sent:  # also those that a signal reached before they could take it
-        ends = [STOPPED if -code in before else code for code in ends]
+        ends = [STOPPED if -code in STOPPING else code for code in ends]
     return ends + [STOPPED] * (len(commands) - len(ends))
 
 

@@ -48,8 +48,10 @@ def tasks(json: AsJson = False) -> None:
             _entry("", f"reachable coverage {ceiling.coverage:.3f} ({ceiling.method})")
     for name, schema in families.items():
         _entry(name, _family(schema)["summary"])
-        for key, meaning in _meanings(schema).items():
-            _entry("", f"{key}: {meaning}")
+        meanings = _meanings(schema)
+        for key, default in _defaults(schema).items():
+            given = f" ({default})" if default else ""  # else the text says what stands for it
+            _entry("", f"{key}{given}: {meanings[key]}")
 
 
 def searchers(json: AsJson = False) -> None:

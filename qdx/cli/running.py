@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qdx.cli import printing
+from qdx.cli.signals import on_stop
 from qdx.core.errors import InterruptedRun
 
 if TYPE_CHECKING:
@@ -45,7 +43,10 @@ def resume(
     """
     from qdx.campaign.campaign import Campaign
 
-    with _interruptible(directory):  # results may be told again, and others waited for
+    def stop() -> None:  # what needs no commit
+        raise InterruptedRun(_stopped(directory))
+
+    with on_stop(stop):  # results may be told again, and others waited for
         campaign = Campaign.resume(directory, overrides or [])
     with campaign:
         for sentence in campaign.skipped:
@@ -60,25 +61,6 @@ def resume(
         conduct(campaign)
 
 
-@contextmanager
-def _interruptible(directory: Path) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end what needs no commit.
-
-    Raises:
-        InterruptedRun: They did.
-    """
-
-    def on_signal(number: int, frame: Any) -> None:
-        raise InterruptedRun(_stopped(directory))
-
-    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _stopped(directory: Path) -> str:
     return (
         f"{directory}: stopped at once; the last commit stands. "
@@ -90,21 +72,17 @@ def conduct(campaign: Campaign) -> None:
     """Run to the end with progress; Ctrl-C and SIGTERM end it after a clean commit."""
     from qdx.cli.progress import ProgressReport
 
-    def on_signal(number: int, frame: Any) -> None:
+    def stop() -> None:
         if campaign.is_stopping():  # asked twice: do not wait for the commit
             raise KeyboardInterrupt
         campaign.stop()
 
-    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    done = campaign.tally.evaluations
+    budget, slots = campaign.config.campaign.budget, campaign.executor.slots
     try:
-        done = campaign.tally.evaluations
-        budget, slots = campaign.config.campaign.budget, campaign.executor.slots
-        with ProgressReport(budget, done, slots) as progress:
+        with on_stop(stop), ProgressReport(budget, done, slots) as progress:
             campaign.on_waiting = progress.waiting
             campaign.run(progress)
     except KeyboardInterrupt as error:
         raise InterruptedRun(_stopped(campaign.path)) from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     printing.result(campaign.path)

@@ -212,7 +212,8 @@ def test_tasks_are_listed_without_gymnasium_or_mujoco(capsys):
     assert {"descriptor", "bounds", "horizon", "kwargs"} <= set(listed["parameters"])
     assert call(["tasks"]) == 0
     printed = capsys.readouterr().out.split("gymnasium:<Id>")[1]
-    assert all(f" {name}: " in printed for name in listed["parameters"])
+    assert all(f" {name}" in printed for name in listed["parameters"])
+    assert " bins (50): Cells of the coverage grid" in printed
     probe = "from qdx.cli.app import call; call(['tasks']); import sys; "
     probe += "print([m for m in ('gymnasium', 'mujoco') if m in sys.modules])"
     done = subprocess.run(

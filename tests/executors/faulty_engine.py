@@ -93,6 +93,7 @@ class FaultyEngine:
     ) -> None:
         self.plan, self.poison, self.n_slots, self.closed = plan or {}, set(poison), n_slots, closed
         self.queue: deque[Attempt] = deque()
+        self.n_asked = 0  # times to evict
         self.idle = 0  # waits in which nothing was there to run
         self.n_run = self.n_opened = self.n_evicted = self.most_in_flight = 0
         self.hanging: set[int] = set()
@@ -143,6 +144,7 @@ class FaultyEngine:
         self.queue = deque(a for a in self.queue if a.id not in ids)
 
     def evict(self, ids: Sequence[int]) -> Sequence[int]:
+        self.n_asked += 1
         ended = [id_ for id_ in ids if id_ in self.hanging]
         self.n_evicted += len(ended)
         self.drop(ended)

@@ -229,6 +229,7 @@ def test_a_shard_that_waits_behind_the_work_of_others_is_not_taken_for_one_that_
     ticket = executor.submit(Echo(), genomes(12))
     assert equal(executor.collect()[ticket], Echo()(genomes(12)))
     assert (engine.n_evicted, executor.report()) == (0, {})
+    assert 0 < engine.n_asked < faults.LONG / 10  # not at every look
     executor.close()
 
 
@@ -252,10 +253,13 @@ def test_a_cluster_that_never_opens_ends_the_campaign_and_is_let_go() -> None:
 def test_workers_have_their_time_from_when_the_cluster_is_open() -> None:
     engine, clock = FaultyEngine(n_slots=0), Clock()
     opened: list[float] = []
-    engine.open = lambda: opened.append(clock.now)  # type: ignore[method-assign]
-    parameters = ClusterParameters(workers_timeout_s=300.0)
-    executor = Dispatcher(engine, parameters, clock=clock)
-    clock.now += 250.0
+
+    def slow() -> None:
+        clock.now += 250.0
+        opened.append(clock.now)
+
+    engine.open = slow  # type: ignore[method-assign]
+    executor = Dispatcher(engine, ClusterParameters(workers_timeout_s=300.0), clock=clock)
     executor.submit(Echo(), genomes(3))
     executor._lifeline._clock = lambda: 0.0  # opening takes no time on the lifeline's own clock
     with pytest.raises(RolloutError, match="within 300 s"):
