@@ -3,71 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from qdx.assembly.config import load
-from qdx.assembly.invariants import broken
 from qdx.assembly.stored import StoredRun
-from qdx.assembly.sweep import grid
 from qdx.campaign.campaign import Campaign
 from qdx.cli.app import call
 from qdx.core.errors import ConfigError, DamagedRunError, InterruptedRun, RolloutError
-from qdx.storage import published, verify
+from qdx.storage import published
 from qdx.storage.published import island_folder, moments, read_moment
-from tests.campaign.processes import spawn, waiting
-
-CMA_ME = {"kind": "cma_me", "emitters": 4, "population": 25, "emitters_per_batch": 2}
-EACH: list[dict[str, Any]] = [
-    {"seed": 1},
-    {"seed": 2, "searcher": CMA_ME},
-    {"seed": 3, "mode": "steady", "steady": {"shard": 10}},
-]
-
-
-def config(folder: Path, island: int, *, n: int = 3, **more: Any) -> dict[str, Any]:
-    each = EACH if n == 3 else [{"seed": 1}, {"seed": 2}][:n]
-    islands = {"folder": str(folder / "exchange"), "exchange": 2, "wait_s": 60, "each": each}
-    return {
-        "budget": 500,
-        "task": "point",
-        "searcher": {"kind": "map_elites", "initial": 50, "batch": 50},
-        "archives": {"cells": {"kind": "grid", "bins": 12}},
-        "island": island,
-        "islands": islands,
-        "checkpoint": {"generations": 3, "seconds": 1000},
-        "executor": {"kind": "local", "threads": 1},
-        **more,
-    }
-
-
-def digests(path: Path) -> tuple[str, str, str]:
-    run = StoredRun.open(path)
-    assert broken(run) == []
-    assert verify(path).damaged == []
-    return run.digest(), run.state_digest(), run.snapshot.meta["status"]
-
-
-def sail(*campaigns: Campaign) -> None:
-    """Campaigns to their ends, each in a thread."""
-    threads = [threading.Thread(target=campaign.run) for campaign in campaigns]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-        assert not thread.is_alive()
-    for campaign in campaigns:
-        campaign.close()
+from tests.campaign.islands import config, digests, of_island, sail
 
 
 def whole(folder: Path, **more: Any) -> list[tuple[str, str, str]]:
@@ -81,10 +31,6 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("calm")
     whole(folder)
     return folder
-
-
-def of_island(ids: Any) -> Any:
-    return np.unique(np.asarray(ids) >> 40)
 
 
 @pytest.mark.slow
@@ -318,48 +264,6 @@ def test_a_damaged_moment_is_refused(calm: Path, tmp_path: Path) -> None:
         read_moment(tmp_path, 2)
 
 
-@pytest.mark.parametrize(
-    ("keys", "said"),
-    [
-        ({"island": 3}, "island: expected less than the 3 islands, got 3"),
-        ({"searcher": "novelty_search"}, "islands: expected a searcher that judges by the archive"),
-        ({"islands": {"each": 3}}, "islands.each: expected a list of what is each island's own"),
-        ({"islands": {"n": 2}}, "islands.folder: missing"),
-        ({"islands": {"each": [{}, {"islands": {}}]}}, "expected islands beside each, for all"),
-        ({"islands": {"each": [{"island": 4}]}}, "got it in the section of island 0"),
-    ],
-)
-def test_a_wrong_config_is_named(keys: Any, said: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as error:
-        load({**config(tmp_path, 0), **keys})
-    assert said in str(error.value)
-
-
-@pytest.mark.parametrize("island", range(3))
-def test_the_command_line_stands_above_what_is_an_islands_own(island: int, tmp_path: Path) -> None:
-    key = "population" if island == 1 else "batch"  # of its own searcher, or the one of all
-    given = [f"island={island}", "seed=77", f"searcher.{key}=20", "budget=300"]
-    loaded = load(config(tmp_path, 0), given)
-    campaign = loaded.campaign
-    assert (campaign.seed, campaign.budget, campaign.island) == (77, 300, island)
-    assert loaded.searcher.kind == ("cma_me" if island == 1 else "map_elites")
-    assert getattr(loaded.searcher.parameters, key) == 20
-
-
-def test_the_command_line_may_say_what_is_each_islands_own(tmp_path: Path) -> None:
-    given = ["islands.each=[{}, {seed: 5, searcher: cma_me}]", "island=1"]
-    loaded = load(config(tmp_path, 0), given)
-    assert (loaded.campaign.seed, loaded.searcher.kind) == (5, "cma_me")
-    loaded = load(config(tmp_path, 0), [*given, "searcher={kind: map_elites, batch: 7}"])
-    assert (loaded.campaign.seed, loaded.searcher.kind) == (5, "map_elites")
-
-
-def test_a_sweep_stands_above_what_is_an_islands_own(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(json.dumps(config(tmp_path, 0)))
-    points = grid(tmp_path / "c.yaml", ["seed=[7,8]"])
-    assert [point.config.campaign.seed for point in points] == [7, 8]
-
-
 def test_the_shared_archive_is_the_fittest_of_each_cell_of_all_that_was_published(
     calm: Path, tmp_path: Path, capsys: Any
 ) -> None:
@@ -411,121 +315,3 @@ def test_one_may_go_on_from_the_shared_archive(calm: Path, tmp_path: Path) -> No
         campaign.run()
     assert 3 in of_island(StoredRun.open(tmp_path / "shared").archive_ids())
     digests(tmp_path / "shared")
-
-
-def test_a_folder_without_islands_is_refused(tmp_path: Path, capsys: Any) -> None:
-    assert call(["gather", str(tmp_path), "--out", str(tmp_path / "shared")]) == 2
-    assert "expected a folder in which islands publish" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_islands_killed_by_the_system_go_on_to_the_same_bytes(tmp_path: Path) -> None:
-    keys: dict[str, Any] = {"n": 2, "budget": 2000}
-    calm = tmp_path / "calm"
-    sail(*(Campaign(config(calm, i, **keys), calm / f"{i}") for i in range(2)))
-    raw = {k: v for k, v in config(tmp_path, 0, **keys).items() if k != "island"}
-    raw["islands"] = {**raw["islands"], "wait_s": 3}
-    (tmp_path / "c.yaml").write_text(json.dumps(raw))
-    all_of_them = tmp_path / "all"
-    command = ("islands", tmp_path / "c.yaml", "--out", all_of_them)
-    process = spawn("qdx", *command, folder=tmp_path, log="log")
-    for _ in waiting():
-        if moments(island_folder(all_of_them / "exchange", 1)):
-            break
-    os.kill(json.loads((all_of_them / "1" / "lock").read_text())["pid"], signal.SIGKILL)
-    assert process.wait(120) in (4, 5), (tmp_path / "log").read_text()
-    assert "island 1 ended with exit code -9" in (tmp_path / "log").read_text()
-    again = spawn("qdx", *command, folder=tmp_path, log="log")
-    assert again.wait(120) == 0, (tmp_path / "log").read_text()
-    for island in ("0", "1"):
-        assert digests(all_of_them / island)[0] == digests(calm / island)[0]
-    shared = StoredRun.open(all_of_them / "shared")
-    assert of_island(shared.archive_ids()).tolist() == [0, 1]
-
-
-def test_a_config_without_islands_is_refused_by_the_command(tmp_path: Path, capsys: Any) -> None:
-    (tmp_path / "c.yaml").write_text("budget: 10\ntask: point\nsearcher: map_elites\n")
-    assert call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")]) == 2
-    assert "islands: missing" in capsys.readouterr().err
-    assert not (tmp_path / "all").exists()
-
-
-@pytest.mark.parametrize(
-    ("own", "said"),
-    [
-        ({"sede": 2}, "qdx: island 1: sede: unknown key"),
-        ({"task": "redundant_arm"}, "qdx: island 1: islands: expected the same task on all"),
-    ],
-)
-def test_a_wrong_section_of_any_island_is_said_before_one_begins(
-    own: dict[str, Any], said: str, tmp_path: Path, capsys: Any
-) -> None:
-    each = {**config(tmp_path, 0)["islands"], "each": [{}, own, {}]}
-    (tmp_path / "c.yaml").write_text(json.dumps(config(tmp_path, 0, islands=each)))
-    assert call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")]) == 2
-    assert said in capsys.readouterr().err
-    assert not (tmp_path / "all").exists()
-
-
-class Children:
-    """What `qdx islands` starts, with Python of a test in their place."""
-
-    def __init__(self, *scripts: str, then: Callable[[int], None] = lambda n: None) -> None:
-        self.scripts, self.then = scripts, then
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def __call__(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
-        script = self.scripts[len(self.processes)]
-        self.processes.append(subprocess.Popen([sys.executable, "-c", script]))
-        self.then(len(self.processes))
-        return self.processes[-1]
-
-
-SLEEPS = "import time; time.sleep(60)"
-
-
-def islands_of(children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit code of `qdx islands` with these children."""
-    (tmp_path / "c.yaml").write_text(json.dumps(config(tmp_path, 0)))
-    monkeypatch.setattr("qdx.cli.islands._start", children)
-    return call(["islands", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "all")])
-
-
-def test_a_signal_while_islands_are_started_ends_them_and_starts_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    def signalled(n: int) -> None:
-        if n == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    children = Children(SLEEPS, SLEEPS, SLEEPS, then=signalled)
-    assert islands_of(children, tmp_path, monkeypatch) == 130
-    assert [process.returncode for process in children.processes] == [-signal.SIGTERM] * 2
-    assert "island 2 was stopped" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("end", "code"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 5)]
-)
-def test_one_that_fails_stops_the_others(
-    end: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    children = Children(SLEEPS, end, SLEEPS)
-    assert islands_of(children, tmp_path, monkeypatch) == code
-    said = capsys.readouterr().err
-    assert "island 1 ended with exit code" in said
-    assert "island 0 was stopped" in said
-
-
-@pytest.mark.slow
-def test_sigterm_is_passed_on_to_all_islands_which_commit(tmp_path: Path) -> None:
-    raw = {k: v for k, v in config(tmp_path, 0, n=1, budget=10**8).items() if k != "island"}
-    (tmp_path / "c.yaml").write_text(json.dumps(raw))
-    command = ("islands", tmp_path / "c.yaml", "--out", tmp_path / "all")
-    process = spawn("qdx", *command, folder=tmp_path, log="log")
-    for _ in waiting():
-        if moments(island_folder(tmp_path / "all" / "exchange", 0)):
-            break
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130, (tmp_path / "log").read_text()
-    assert digests(tmp_path / "all" / "0")[2] == "interrupted"
