@@ -4,11 +4,11 @@ And how what was kept is compared with what was expected.
 """
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,29 +50,35 @@ def run_all(run: Callable[..., str], jobs: list[tuple], n: int) -> None:
             print(done.exception() or done.result(), flush=True)
 
 
-def judged(found: list[tuple[bool, str]], known: dict[str, str | list]) -> int:
+class Compared(NamedTuple):
+    """A figure or a claim, beside what was expected.
+
+    Attributes:
+        ok: Whether it holds.
+        text: What was compared, and both numbers.
+        off: How far they lie apart, where they are numbers.
+    """
+
+    ok: bool
+    text: str
+    off: float = 0.0
+
+
+def judged(found: list[Compared], known: dict[str, str | list]) -> int:
     """Print what was compared; the exit code, 1 where something is off or nothing was compared.
 
-    Known differences are causes by the beginning of a line, or (cause, most it may differ by).
+    Known differences are causes by the beginning of a line, or (cause, most it may be off).
     """
     wrong = 0
-    for ok, text in found:
-        reason = next(
-            (cause(why, text) for start, why in known.items() if text.startswith(start)), ""
-        )
+    for ok, text, off in found:
+        causes = [why for start, why in known.items() if text.startswith(start)]
+        told = [why if isinstance(why, str) else why[0] * (off <= why[1]) for why in causes]
+        reason = next(iter(told), "")
         wrong += not (ok or reason)
         said = "" if ok or not reason else f"({reason})"
         print("ok   " if ok else "known" if reason else "OFF  ", text, said)
     print(f"{len(found)} figures, {wrong} off without a known cause")
     return int(bool(wrong) or not found)
-
-
-def cause(why: str | list, text: str) -> str:
-    """The cause of a difference, unless it has become larger than it was."""
-    if isinstance(why, str):
-        return why
-    here, there = map(float, re.findall(r": (-?[\d.]+) for (-?[\d.]+)", text)[0])
-    return why[0] if abs(here - there) <= why[1] else ""
 
 
 def result(run: StoredRun) -> dict:
@@ -89,7 +95,8 @@ def result(run: StoredRun) -> dict:
     row["curve"] |= {g: every.best[:, i].round(4).tolist() for i, g in enumerate(goals)}
     keys = ("uniformity", "archive_size", "rewarding_size", "space_version", "truth_correlation")
     row |= {k: s.get(k) for k in keys}
-    row |= {"lessons": [line["lesson"] for line in run.snapshot.journal if "lesson" in line]}
+    taught = [line for line in run.snapshot.journal if "lesson" in line]
+    row |= {"lessons": [{"evaluations": x["evaluations"]} | x["lesson"] for x in taught]}
     row |= {"seconds": rounded(run.seconds_by_phase())}
     return row | {k: s[k] for k in ("wall_s", "digest", "state_digest")}
 

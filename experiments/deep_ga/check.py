@@ -14,10 +14,10 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from campaigns import judged  # noqa: E402
+from campaigns import Compared, judged  # noqa: E402
 from drawing import Rows, frames_of, load  # noqa: E402
 
-Found = list[tuple[bool, str]]
+Found = list[Compared]
 
 
 def goals(studies: dict[str, Rows], expected: dict) -> Found:
@@ -27,12 +27,12 @@ def goals(studies: dict[str, Rows], expected: dict) -> Found:
         for searcher, there in searchers.items():
             for r in studies.get(study, {}).get(searcher, []):
                 text = f"{study} {searcher} seed {r['seed']}: {r['rewarded']} episodes at the goal"
-                found.append(((r["rewarded"] > 0) == there, text))
+                found.append(Compared((r["rewarded"] > 0) == there, text))
     for study, searchers in expected["elite at most"].items():
         for searcher, most in searchers.items():
             for r in studies.get(study, {}).get(searcher, []):
                 text = f"{study} {searcher} seed {r['seed']}: elite {r['elite']}, at most {most}"
-                found.append((r["elite"] <= most, text))
+                found.append(Compared(r["elite"] <= most, text))
     return found
 
 
@@ -47,11 +47,11 @@ def orders(studies: dict[str, Rows], expected: dict) -> Found:
                 continue
             one, two = r["test"]["mean"], other["test"]["mean"]
             text = f"{study} seed {r['seed']}: test of {better} {one} above {worse} {two}"
-            found.append((one > two, text))
+            found.append(Compared(one > two, text))
             frames = min(frames_of(r)[-1], frames_of(other)[-1])
             one, two = elite_at(r, frames), elite_at(other, frames)
             text = f"{study} seed {r['seed']}: after {frames:.0f} frames {better} {one} above {worse} {two}"
-            found.append((one > two, text))
+            found.append(Compared(one > two, text))
     return found
 
 

@@ -17,13 +17,13 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from campaigns import judged  # noqa: E402
+from campaigns import Compared, judged  # noqa: E402
 from drawing import load, value  # noqa: E402
 
 MARK = "100000"  # evaluations at which seeds are compared
 
 
-def against_paper(studies: dict, expected: dict) -> list[tuple[bool, str]]:
+def against_paper(studies: dict, expected: dict) -> list[Compared]:
     """Coverage within the tolerance, SERENE's rewards at least the reference's, the same order."""
     found = []
     for study, by_searcher in expected["paper"].items():
@@ -38,22 +38,20 @@ def against_paper(studies: dict, expected: dict) -> list[tuple[bool, str]]:
                         ok = here >= there - expected["tolerance"]["paper reading"]
                     else:
                         continue
-                    found.append(
-                        (ok, f"{study} {searcher} {what} at {mark}: {here:.3f} for {there:.2f}")
-                    )
+                    text = f"{study} {searcher} {what} at {mark}: {here:.3f} for {there:.2f}"
+                    found.append(Compared(ok, text, abs(here - there)))
         order = expected["paper order"][study]
         ranks = [
             float(np.mean([value(r, "100000", "coverage") for r in studies[study][s]]))
             for s in order
         ]
         text = " > ".join(f"{s} {x:.3f}" for s, x in zip(order, ranks, strict=True))
-        found.append(
-            (ranks == sorted(ranks, reverse=True), f"{study} order of coverage at 100000: {text}")
-        )
+        ok = ranks == sorted(ranks, reverse=True)
+        found.append(Compared(ok, f"{study} order of coverage at 100000: {text}"))
     return found
 
 
-def against_seed(studies: dict, expected: dict) -> list[tuple[bool, str]]:
+def against_seed(studies: dict, expected: dict) -> list[Compared]:
     """Means at 100 000 evaluations agree with another seed's, within the tolerance of each measure.
 
     A goal that some of the seeds reach and others do not has no mean to compare; it is passed over.
@@ -70,7 +68,8 @@ def against_seed(studies: dict, expected: dict) -> list[tuple[bool, str]]:
                     "seed coverage" if what == "coverage" else "seed reward"
                 ]
                 text = f"{study} {searcher} {what}: {here:.3f} for {there:.3f}"
-                found.append((abs(here - there) <= allowed, text))
+                off = abs(here - there)
+                found.append(Compared(off <= allowed, text, off))
     return found
 
 

@@ -17,11 +17,11 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from campaigns import judged  # noqa: E402
+from campaigns import Compared, judged  # noqa: E402
 from drawing import load, value  # noqa: E402
 
 
-def against_paper(studies: dict, expected: dict) -> list[tuple[bool, str]]:
+def against_paper(studies: dict, expected: dict) -> list[Compared]:
     """Coverage within the tolerance or above; rewards at least the reference's."""
     found, tolerance = [], expected["tolerance"]
     for study, by in expected["paper"].items():
@@ -32,11 +32,11 @@ def against_paper(studies: dict, expected: dict) -> list[tuple[bool, str]]:
                     here = float(np.mean([value(r, mark, what) for r in rows]))
                     less = tolerance["paper coverage" if what == "coverage" else "paper reading"]
                     text = f"{study} {variant} {what} at {mark}: {here:.3f} for {there:.2f}"
-                    found.append((here >= there - less, text))
+                    found.append(Compared(here >= there - less, text, abs(here - there)))
     return found
 
 
-def against_seed(studies: dict, expected: dict) -> list[tuple[bool, str]]:
+def against_seed(studies: dict, expected: dict) -> list[Compared]:
     """Means agree with another seed's within the tolerance of each measure.
 
     A goal that some of the seeds reach and others do not has no mean to compare; it is passed over.
@@ -53,7 +53,8 @@ def against_seed(studies: dict, expected: dict) -> list[tuple[bool, str]]:
                 here = float(np.mean(each))
                 allowed = tolerance["seed coverage" if what == "coverage" else "seed reward"]
                 text = f"{study} {variant} {what} at {mark}: {here:.3f} for {there:.3f}"
-                found.append((abs(here - there) <= allowed, text))
+                off = abs(here - there)
+                found.append(Compared(off <= allowed, text, off))
     return found
 
 

@@ -114,12 +114,15 @@ def at_mark(by: dict[str, Rows], mark: str) -> list[str]:
 
 
 def correlation(row: dict, mark: int) -> float | None:
-    """How latent and true distances correlate, after the last training by then.
+    """How latent and true distances correlate after the last training by then.
 
-    Trainings come after 1, 3, 6, … exploring chunks of 1 000; every other chunk explores.
+    Of a space without trainings at the end; None where it is not known when they were.
     """
-    n = sum(k * (k + 1) * 1000 <= mark for k in range(1, len(row.get("lessons") or []) + 1))
-    return row["lessons"][n - 1]["truth_correlation"] if n else row.get("truth_correlation")
+    lessons = row.get("lessons")
+    if not lessons:
+        return row.get("truth_correlation")
+    by_then = [x for x in lessons if x.get("evaluations", mark + 1) <= mark]
+    return by_then[-1]["truth_correlation"] if by_then else None
 
 
 def timed(studies: dict[str, dict[str, Rows]]) -> dict[str, dict[str, float]]:

@@ -12,12 +12,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from drawing import load
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from campaigns import Compared, judged  # noqa: E402
+from drawing import load  # noqa: E402
 
 
-def against_claims(studies: dict, expected: dict) -> list[tuple[bool, str]]:
+def against_claims(studies: dict, expected: dict) -> list[Compared]:
     """Each claim, study by study."""
     found = []
     for study, by in studies.items():
@@ -25,29 +28,14 @@ def against_claims(studies: dict, expected: dict) -> list[tuple[bool, str]]:
         for better, worse in expected["above"]:
             if better in means and worse in means:
                 holds = means[better] >= means[worse] - expected["tolerance"]
-                found.append(
-                    (
-                        holds,
-                        f"{study}: {better} above {worse}: {means[better]:.3f}, {means[worse]:.3f}",
-                    )
-                )
+                text = f"{study}: {better} above {worse}: {means[better]:.3f}, {means[worse]:.3f}"
+                found.append(Compared(holds, text))
     return found
 
 
 def main() -> int:
     studies, expected = load(HERE / "results"), json.loads((HERE / "expected.json").read_text())
-    found = against_claims(studies, expected)
-    known = expected["known to differ"]
-    for holds, text in found:
-        reason = next((why for start, why in known.items() if text.startswith(start)), "")
-        print(
-            "ok   " if holds else "known" if reason else "OFF  ",
-            text,
-            f"({reason})" if reason else "",
-        )
-    wrong = [t for holds, t in found if not holds and not any(t.startswith(k) for k in known)]
-    print(f"{len(found)} claims, {len(wrong)} off without a known cause")
-    return int(bool(wrong) or not found)
+    return judged(against_claims(studies, expected), expected["known to differ"])
 
 
 if __name__ == "__main__":
