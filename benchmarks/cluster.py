@@ -23,6 +23,7 @@ from qdx.executors.parameters import DaskParameters
 
 WANTED = {20_000: 1.85}
 LASTING_S = 600.0
+SHARDS = (16, 25, 50, 100)  # the first is what 200 offspring are cut into where nothing is said
 ON_THE_WIRE = {
     "hard_maze, final": {"task": "hard_maze"},
     "hard_maze, checkpoints": {"task": "hard_maze", "observer": "checkpoints"},
@@ -95,6 +96,25 @@ def side_by_side(n: int, rounds: int) -> Iterator[str]:
     yield f"{'  Dask takes longer than they':40}{1e3 * more:6.0f} ms  ({n_shards} shards)"
 
 
+def by_shard(n: int, rounds: int) -> str:
+    """A generation on two workers in shards of several sizes, in turns."""
+    rollout = parts(task="hard_maze").rollout
+    genomes = random_genomes(n, rollout.policy.n_genes)
+    executors = {s: on_dask(DaskParameters(workers=2, shard=s)) for s in SHARDS}
+    times: dict[int, list[float]] = {s: [] for s in SHARDS}
+    try:
+        for executor in executors.values():
+            seconds(executor, rollout, take(genomes, np.arange(64)))
+        for _ in range(rounds):
+            for s, executor in executors.items():
+                times[s].append(seconds(executor, rollout, genomes))
+    finally:
+        for executor in executors.values():
+            executor.close()
+    told = ", ".join(f"{1e3 * median(of):.0f} in shards of {s}" for s, of in times.items())
+    return f"{f'2 workers, {n} offspring':40}   ms: {told}"
+
+
 def pooled(rollout: bytes, genomes: Genomes, pool: ProcessPoolExecutor) -> float:
     """Seconds of the same shards on a bare pool of processes."""
     start = time.perf_counter()
@@ -121,6 +141,7 @@ def table() -> Iterator[str]:
     for name, config in ON_THE_WIRE.items():
         yield on_the_wire(name, config)
     yield from side_by_side(200, 15)
+    yield by_shard(200, 15)
     yield from side_by_side(20_000, 5)
 
 
